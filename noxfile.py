@@ -1,0 +1,108 @@
+"""Every check of the project, each in an environment of its own: ``nox -s tests``, ``nox -l``.
+
+A machine needs Python 3.11 to 3.13 and ``pip install nox``. The first run of a session installs
+what it needs; later runs reuse it. TensorFlow takes a minute and 2 GB an environment, so that
+`lint` and `types` do without.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests"]
+
+ROOT = Path(__file__).parent
+PROJECT: dict[str, Any] = nox.project.load_toml("pyproject.toml")["project"]
+EVERYTHING = ".[examples,pandas,plots,testing]"
+ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
+def from_extra(extra: str, *names: str) -> list[str]:
+    """The lines of an extra in pyproject.toml for these packages: bounds stand in one place."""
+    lines: list[str] = PROJECT["optional-dependencies"][extra]
+    return [next(line for line in lines if line.startswith(name)) for name in names]
+
+
+@nox.session
+def quickstart(session: nox.Session) -> None:
+    """The example that a newcomer runs first; writes into quickstart-out/."""
+    session.install(".[examples]")
+    session.run("python", "examples/quickstart.py", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests that run in minutes; arguments go to pytest."""
+    run_pytest(session, "--durations=10")
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """The tests that take longer."""
+    run_pytest(session, "-m", "slow", "--durations=10")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The measurements, with their figures; those on real pictures and weights need the assets."""
+    run_pytest(session, "tests/benchmarks", "-m", "bench", "-s")
+
+
+def run_pytest(session: nox.Session, *arguments: str) -> None:
+    """Install the package as a user would, and run pytest on it."""
+    session.install(EVERYTHING, *from_extra("dev", "pytest"))
+    session.run("pytest", *arguments, *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules and format; ``nox -s lint -- --fix`` mends what can be mended."""
+    session.install(*from_extra("dev", "ruff"))
+    session.run("ruff", "check", ".", *session.posargs)
+    session.run("ruff", "format", ".", *([] if "--fix" in session.posargs else ["--check"]))
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, over package, tests and scripts; without TensorFlow, which has no types."""
+    framework = ("tensorflow", "keras")
+    base = [line for line in PROJECT["dependencies"] if not line.startswith(framework)]
+    extras = [*from_extra("testing", "hypothesis"), *from_extra("plots", "matplotlib")]
+    tools = from_extra("dev", "mypy", "nox", "pandas-stubs", "pytest")
+    typed = ["ml_dtypes"]  # comes with TensorFlow, and has types
+    session.install(*base, *extras, *from_extra("pandas", "pandas"), *tools, *typed)
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run every example of README.md, docs/ and the docstrings; or of the files given."""
+    session.install(EVERYTHING)
+    session.run("python", "docs/run_blocks.py", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the wheel, look into it, and use it from an empty environment in another folder."""
+    session.install("build")
+    elsewhere = Path(session.create_tmp()).resolve()
+    for old in elsewhere.glob("*.whl"):
+        old.unlink()
+    session.run("python", "-m", "build", "--outdir", str(elsewhere), silent=True)
+    (wheel,) = elsewhere.glob("*.whl")
+    session.run("python", "tests/build/wheel_contents.py", str(wheel))
+
+    session.run("python", "-m", "venv", "--clear", str(elsewhere / "empty"))
+    scripts = elsewhere / "empty" / ("Scripts" if os.name == "nt" else "bin")
+    python = str(scripts / "python")
+    session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
+    session.chdir(elsewhere)
+    journey = str(ROOT / "tests" / "build" / "journey.py")
+    session.run(python, "-I", journey, env=ENVIRONMENT, external=True)

@@ -1,0 +1,197 @@
+"""Arrays: which labels mean what, and what every bad array is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from transferkit.data import from_arrays, store
+from transferkit.errors import DataError, SpecError
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (10, 4, 5, 3), dtype=np.uint8)
+IDS = np.asarray([0, 1] * 5)
+ONE_HOT = np.eye(2, dtype=int)[IDS]
+MULTI_HOT = np.asarray([[1, 1], [0, 1]] * 5)
+
+
+def refusal(images: Any = IMAGES, labels: Any = IDS, **keywords: Any) -> str:
+    with pytest.raises((DataError, SpecError)) as caught:
+        from_arrays(images, labels, **keywords)
+    return str(caught.value)
+
+
+def test_class_ids_are_divided_by_class_and_seed() -> None:
+    data = from_arrays(IMAGES, IDS, test=0.2)
+    assert data.task == "classes"
+    assert data.class_names == ("0", "1")
+    assert (data.image_size, data.channels) == ((4, 5), 3)
+    assert data.counts() == {
+        "train": {"0": 3, "1": 3},
+        "val": {"0": 1, "1": 1},
+        "test": {"0": 1, "1": 1},
+    }
+    again, other = from_arrays(IMAGES, IDS, test=0.2), from_arrays(IMAGES, IDS, test=0.2, seed=3)
+    np.testing.assert_array_equal(data.train.pixels(), again.train.pixels())
+    assert not np.array_equal(data.train.pixels(), other.train.pixels())
+
+
+def test_every_picture_keeps_its_label() -> None:
+    data = from_arrays(IMAGES, np.arange(10), val=0)
+    assert data.train.pixels() is IMAGES
+    labels = {IMAGES[i].tobytes(): IDS[i] for i in range(10)}
+    for split in from_arrays(IMAGES, IDS).splits.values():
+        for pixels, label in zip(split.pixels(), split.labels, strict=True):
+            assert labels[pixels.tobytes()] == label
+
+
+def test_names_are_sorted_or_in_the_order_given() -> None:
+    names = ["wasp", "ant"] * 5
+    data = from_arrays(IMAGES, names, val=0)
+    assert data.class_names == ("ant", "wasp")
+    assert data.train.labels.tolist() == [1, 0] * 5
+    data = from_arrays(IMAGES, names, val=0, class_names=["wasp", "bee", "ant"])
+    assert data.train.labels.tolist() == [0, 2] * 5
+
+
+def test_one_hot_rows_are_ambiguous_until_the_task_is_said() -> None:
+    text = refusal(labels=ONE_HOT)
+    assert "one-hot classes or sets of one label" in text
+    assert "task='classes'" in text
+    classes = from_arrays(IMAGES, ONE_HOT, task="classes", val=0)
+    assert classes.train.labels.tolist() == IDS.tolist()
+    labels = from_arrays(IMAGES, ONE_HOT, task="labels", val=0)
+    assert labels.task == "labels"
+    np.testing.assert_array_equal(labels.train.labels, ONE_HOT)
+
+
+def test_multi_hot_rows_are_labels_and_floats_are_values() -> None:
+    labels = from_arrays(IMAGES, MULTI_HOT, class_names=["red", "big"])
+    assert (labels.task, labels.class_names) == ("labels", ("red", "big"))
+    values = from_arrays(IMAGES, np.linspace(0, 1, 10))
+    assert (values.task, values.class_names) == ("values", ())
+    assert from_arrays(IMAGES, np.ones((10, 3)) * 2.5).target.outputs == 3
+    assert values.target.outputs == 1
+    assert values.counts() == {"train": {"pictures": 8}, "val": {"pictures": 2}}
+
+
+def test_pixel_range_maps_to_0_to_255() -> None:
+    floats = IMAGES / 127.5 - 1
+    data = from_arrays(floats, IDS, pixel_range=(-1, 1), val=0)
+    assert data.train.pixels().dtype == np.float32
+    np.testing.assert_allclose(data.train.pixels(), IMAGES, atol=1e-4)
+
+
+def test_grey_pictures_get_a_channel() -> None:
+    assert from_arrays(IMAGES[..., 0], IDS).channels == 1
+
+
+def test_arrays_on_disk_equal_those_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = from_arrays(IMAGES, IDS, image_size=3)
+    monkeypatch.setattr(store, "memory_budget", lambda: 0)
+    disk = from_arrays(IMAGES, IDS, image_size=3)
+    assert isinstance(disk.train.sources, np.memmap)
+    for name, split in memory.splits.items():
+        assert isinstance(disk.splits[name].pixels(), np.memmap)
+        np.testing.assert_array_equal(split.pixels(), disk.splits[name].pixels())
+
+
+@pytest.mark.parametrize(
+    ("images", "text"),
+    [
+        (IMAGES[0, 0], "no batch of pictures"),
+        (IMAGES[:0], "no batch of pictures"),
+        (IMAGES.astype(str), "no batch of pictures"),
+        (IMAGES > 9, "no batch of pictures"),
+        (IMAGES / 255.0, "pixels look like 0..1"),
+        (IMAGES - 128.0, "pixels lie outside 0..255"),
+        (IMAGES * np.nan, "NaN or infinite"),
+        (IMAGES[:9], "there are 9 images and 10 labels"),
+    ],
+)
+def test_bad_images_say_what_is_wrong(images: Any, text: str) -> None:
+    assert text in refusal(images)
+
+
+def test_floats_0_to_1_are_told_of_pixel_range() -> None:
+    assert "pixel_range=(0, 1)" in refusal(IMAGES / 255.0)
+    np.testing.assert_allclose(
+        from_arrays(IMAGES / 255.0, IDS, pixel_range=(0, 1), val=0).train.pixels(), IMAGES, 1e-5
+    )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -0.1, 1.1])
+def test_pixels_outside_pixel_range_are_refused(bad: float) -> None:
+    images = IMAGES / 255.0
+    images[3, 0, 0, 0] = bad
+    assert "pixels lie outside pixel_range" in refusal(images, pixel_range=(0, 1))
+    assert "pixels lie outside pixel_range" in refusal(IMAGES / 255.0, pixel_range=(1, 0))
+
+
+@pytest.mark.parametrize(
+    ("labels", "keywords", "text"),
+    [
+        ([1, 2] * 5, {"class_names": ["a", "b"]}, "labels lie outside the classes: [2]"),
+        ([-1, 0] * 5, {}, "labels lie outside the classes: [-1]"),
+        ([0.5, 1] * 5, {"task": "classes"}, "labels lie outside the classes: [0.5]"),
+        (["a", "c"] * 5, {"class_names": ["a", "b"]}, "labels lie outside the classes: ['c']"),
+        ([0.5, np.nan] * 5, {}, "5 labels are NaN or infinite"),
+        ([0.5, np.inf] * 5, {}, "5 labels are NaN or infinite"),
+        ([None] * 10, {}, "neither numbers nor names"),
+        (np.zeros((10, 2, 2)), {}, "neither numbers nor names"),
+        ([0] * 10, {}, "there is one class"),
+        (["a"] * 10, {}, "there is one class"),
+        (np.ones((10, 1), int), {"task": "classes"}, "there is one class"),
+        (MULTI_HOT, {"class_names": ["a"]}, "labels and class_names disagree"),
+        (IDS, {"task": "labels"}, "labels and class_names disagree"),
+        (MULTI_HOT, {"task": "classes"}, "the rows are not one-hot"),
+        (MULTI_HOT * 0.5, {"task": "labels"}, "the rows are not multi-hot"),
+        (IDS, {"task": "regression"}, "the task is unknown"),
+        (IDS, {"val": 0.7, "test": 0.3}, "leave no training pictures"),
+        (np.arange(10), {}, "the val split would be empty: 10 pictures are too few"),
+        (IDS, {"image_size": -1}, "the image size is not a size"),
+    ],
+)
+def test_bad_labels_say_what_is_wrong(labels: Any, keywords: dict[str, Any], text: str) -> None:
+    assert text in refusal(labels=labels, **keywords)
+
+
+def test_a_validation_split_uses_the_training_classes() -> None:
+    data = from_arrays(IMAGES, ["b", "a"] * 5, validation=(IMAGES[:2], ["b", "b"]))
+    assert data.val is not None
+    assert data.val.labels.tolist() == [1, 1]
+    assert data.val.class_names is data.train.class_names
+    assert len(data.train) == 10
+
+
+def test_a_validation_split_of_one_hot_rows_is_taken() -> None:
+    given = (IMAGES[:3], ONE_HOT[:3])
+    data = from_arrays(IMAGES, ONE_HOT, task="classes", validation=given)
+    assert data.val is not None
+    assert data.val.labels.tolist() == [0, 1, 0]
+
+
+def test_a_validation_split_of_another_size_is_brought_to_the_training_size() -> None:
+    data = from_arrays(IMAGES, IDS, validation=(IMAGES[:, :3], IDS))
+    assert data.val is not None
+    assert data.val.pixels().shape == (10, 4, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("labels", "given", "text"),
+    [
+        (IDS, (IMAGES, IDS + 1), "labels lie outside the classes: [2]"),
+        (["a", "b"] * 5, (IMAGES, ["a", "c"] * 5), "labels lie outside the classes: ['c']"),
+        (IDS, (IMAGES, ONE_HOT), "of different forms"),
+        (MULTI_HOT, (IMAGES, IDS), "of different forms"),
+        (MULTI_HOT * 1.5, (IMAGES, np.ones((10, 3))), "of different forms"),
+        (IDS * 0.5, (IMAGES, ["a", "b"] * 5), "of different forms"),
+        (IDS, (IMAGES[..., :1], IDS), "different channels"),
+        (IDS, (IMAGES[:3], IDS), "there are 3 images and 10 labels"),
+        (IDS, (IMAGES[:0], IDS[:0]), "no batch of pictures"),
+        (IDS * 0.5, (IMAGES, IDS * np.nan), "10 labels are NaN or infinite"),
+    ],
+)
+def test_a_bad_validation_split_says_what_is_wrong(labels: Any, given: Any, text: str) -> None:
+    assert text in refusal(labels=labels, validation=given)

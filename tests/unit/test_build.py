@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+import transferkit as tk
+from transferkit import _keras, build
+from transferkit.errors import BackboneError, SelectionError, SpecError
+from transferkit.spec import BackboneNetwork, ModelSpec, Target
+
+CLASSES = Target("classes", ("ants", "bees", "wasps"))
+SHAPE = (32, 32, 3)
+
+
+def pictures(count: int = 4) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(0).uniform(0, 255, (count, *SHAPE)).astype(np.float32)
+
+
+def one_hot(count: int = 4) -> np.ndarray[Any, Any]:
+    return np.eye(3, dtype=np.float32)[np.arange(count) % 3]
+
+
+def tiny() -> BackboneNetwork:
+    layers = _keras.keras().layers
+    pixels = _keras.keras().Input(SHAPE)
+    x = layers.Conv2D(4, 3, padding="same", use_bias=False, name="first_conv")(pixels)
+    x = layers.BatchNormalization(name="first_norm")(x)
+    x = layers.ReLU(name="first_relu")(x)
+    x = layers.Dropout(0.5, name="first_drop")(x)
+    x = layers.MaxPooling2D(name="first_pool")(x)
+    x = layers.Conv2D(8, 3, padding="same", name="second_conv")(x)
+    x = layers.BatchNormalization(name="second_norm")(x)
+    x = layers.Dropout(0.5, name="second_drop")(x)
+    network = _keras.keras().Model(pixels, x, name="tiny")
+    return tk.backbones.from_keras(network, preprocessing="unit", blocks=r"(first|second)_")
+
+
+def big(name: str) -> BackboneNetwork:
+    bare = getattr(_keras.keras().applications, name)(
+        include_top=False, weights=None, input_shape=SHAPE
+    )
+    return tk.backbones.from_keras(bare)
+
+
+def spec_of(backbone: BackboneNetwork | str, **more: Any) -> ModelSpec:
+    weights = None if isinstance(backbone, str) else "pretrained"
+    return ModelSpec(backbone, weights, **more)
+
+
+def values(network: Any) -> dict[str, np.ndarray[Any, Any]]:
+    return {w.path: w.numpy() for w in network.weights}
+
+
+@pytest.mark.parametrize("name", ["MobileNetV2", "DenseNet121", "EfficientNetB0"])
+def test_two_steps_leave_frozen_weights_and_statistics_alone(name: str) -> None:
+    keras = _keras.keras()
+    backbone = f"keras:{name}" if name == "MobileNetV2" else big(name)
+    policy = tk.freeze.all_but(tk.select.top_blocks(1))
+    made = build.assemble(spec_of(backbone, freeze=policy), CLASSES, input_shape=SHAPE, seed=0)
+    network = made.network
+    frozen = policy.resolve(made.table)
+    decay = keras.optimizers.AdamW(1e-2, weight_decay=0.1)
+    build.compile_network(network, made.bound, decay)
+    before = values(network)
+    network.fit(pictures(), one_hot(), batch_size=2, epochs=1, verbose=0)  # two steps
+    after = values(network)
+    still, moved = [], []
+    for layer in network.layers:
+        for weight in layer.weights:
+            if layer.name in frozen:
+                still.append(weight.path)
+                assert np.array_equal(before[weight.path], after[weight.path]), weight.path
+            elif "kernel" in weight.path:
+                moved.append(weight.path)
+                assert not np.array_equal(before[weight.path], after[weight.path]), weight.path
+    assert any("moving_mean" in path for path in still)
+    assert len(moved) >= 2
+
+    build.freeze(network, made.table, tk.freeze.backbone())
+    first, second = (np.array(network(pictures(), training=True)) for _ in range(2))
+    assert np.array_equal(first, second)
+    np.testing.assert_allclose(first, network(pictures(), training=False), rtol=1e-5, atol=1e-6)
+
+
+def test_a_frozen_dropout_draws_nothing_and_a_thawed_one_draws_again() -> None:
+    made = build.assemble(
+        spec_of(tiny(), freeze=tk.freeze.backbone()), CLASSES, input_shape=SHAPE, seed=0
+    )
+    network, x = made.network, pictures()
+    assert np.array_equal(network(x, training=True), network(x, training=True))
+    build.freeze(network, made.table, tk.freeze.nothing())
+    assert not np.array_equal(network(x, training=True), network(x, training=True))
+    build.freeze(network, made.table, tk.freeze.backbone())
+    build.freeze(network, made.table, tk.freeze.backbone())  # twice is as once
+    assert np.array_equal(network(x, training=True), network(x, training=True))
+
+
+def test_batch_norm_is_frozen_with_the_default_and_trains_when_asked() -> None:
+    for mode, moves in (("freeze", False), ("train", True)):
+        policy = tk.freeze.nothing(batch_norm=mode)  # type: ignore[arg-type]
+        made = build.assemble(spec_of(tiny(), freeze=policy), CLASSES, input_shape=SHAPE, seed=0)
+        build.compile_network(made.network, made.bound)
+        norm = made.network.get_layer("second_norm")
+        before = norm.moving_mean.numpy()
+        made.network.fit(pictures(), one_hot(), verbose=0)
+        assert np.array_equal(before, norm.moving_mean.numpy()) != moves
+
+
+def test_the_head_always_trains() -> None:
+    made = build.assemble(
+        spec_of(tiny(), freeze=tk.freeze.backbone()), CLASSES, input_shape=SHAPE, seed=0
+    )
+    assert [w.path for w in made.network.trainable_weights] == [
+        "head_logits/kernel",
+        "head_logits/bias",
+    ]
+
+
+def test_a_policy_that_names_no_layer_is_an_error() -> None:
+    policy = tk.freeze.only(tk.select.up_to("frist_conv"))
+    with pytest.raises(SelectionError, match="first_conv"):
+        build.assemble(spec_of(tiny(), freeze=policy), CLASSES, input_shape=SHAPE, seed=0)
+
+
+def test_one_seed_gives_one_network_and_the_global_state_stays() -> None:
+    spec = spec_of(tiny(), head=tk.heads.classification(hidden=(5,), dropout=0.5))
+    state = random.getstate()
+    nets = [
+        build.assemble(spec, CLASSES, input_shape=SHAPE, seed=seed).network for seed in (3, 3, 4)
+    ]
+    assert random.getstate() == state
+    kernels = [net.get_layer("head_logits").kernel.numpy() for net in nets]
+    assert np.array_equal(kernels[0], kernels[1])
+    assert not np.array_equal(kernels[0], kernels[2])
+
+
+def test_random_weights_follow_the_seed() -> None:
+    spec = ModelSpec(tiny(), None)
+    nets = [build.assemble(spec, CLASSES, input_shape=SHAPE, seed=s).network for s in (1, 1, 2)]
+    kernels = [net.get_layer("first_conv").kernel.numpy() for net in nets]
+    assert np.array_equal(kernels[0], kernels[1])
+    assert not np.array_equal(kernels[0], kernels[2])
+
+
+def test_a_copy_predicts_the_same_and_shares_no_variable() -> None:
+    made = build.assemble(spec_of(tiny()), CLASSES, input_shape=SHAPE, seed=0)
+    twin = build.copy(made.network)
+    expected = made.network.predict_on_batch(pictures())
+    assert np.array_equal(twin.predict_on_batch(pictures()), expected)
+    twin.set_weights([w + 1 for w in twin.get_weights()])
+    assert np.array_equal(made.network.predict_on_batch(pictures()), expected)
+
+
+def test_a_copy_trains_what_a_new_policy_says() -> None:
+    made = build.assemble(
+        spec_of(tiny(), freeze=tk.freeze.backbone()), CLASSES, input_shape=SHAPE, seed=0
+    )
+    twin = build.copy(made.network)
+    build.freeze(twin, made.table, tk.freeze.nothing(batch_norm="train"))
+    assert len(twin.trainable_weights) == 9
+    assert not np.array_equal(twin(pictures(), training=True), twin(pictures(), training=True))
+    assert len(made.network.trainable_weights) == 2
+
+
+def test_the_logits_stand_before_the_activation() -> None:
+    made = build.assemble(spec_of(tiny()), CLASSES, input_shape=SHAPE, seed=0)
+    logits = build.logits_of(made.network).predict_on_batch(pictures())
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(
+        made.network.predict_on_batch(pictures()),
+        powers / powers.sum(axis=1, keepdims=True),
+        rtol=1e-5,
+    )
+
+
+def test_augmentation_becomes_a_layer_that_acts_in_training_only() -> None:
+    spec = spec_of(tiny(), augment=(tk.augment.flip(), tk.augment.rotate(20)))
+    with_layer = build.assemble(spec, CLASSES, input_shape=SHAPE, seed=0, augment=True).network
+    plain = build.assemble(spec, CLASSES, input_shape=SHAPE, seed=0).network
+    x = pictures()
+    assert np.array_equal(with_layer.predict_on_batch(x), plain.predict_on_batch(x))
+    assert "augmentation" in [layer.name for layer in with_layer.layers]
+    assert "augmentation" not in [layer.name for layer in plain.layers]
+    layer = with_layer.get_layer("augmentation")
+    assert not np.array_equal(layer(x, training=True), x)
+
+
+def test_a_model_builds_a_compiled_network() -> None:
+    model = tk.TransferModel(tiny()).freeze(tk.freeze.backbone())
+    network = model.build(classes=3)
+    result = network.fit(pictures(), one_hot(), verbose=0)
+    assert set(result.history) == {"loss", "accuracy"}
+    assert float(network.optimizer.learning_rate) == pytest.approx(1e-3)
+    assert model.build(classes=["ants", "bees"]).output_shape == (None, 2)
+    assert tk.TransferModel(tiny()).head(tk.heads.regression()).build(outputs=4).output_shape == (
+        None,
+        4,
+    )
+
+
+def test_build_wants_one_of_classes_and_outputs() -> None:
+    model = tk.TransferModel(tiny())
+    with pytest.raises(SpecError, match="not said, or said twice"):
+        model.build()
+    with pytest.raises(SpecError, match="not said, or said twice"):
+        model.build(classes=3, outputs=3)
+
+
+def test_a_head_of_another_task_is_refused_with_the_one_that_fits() -> None:
+    model = tk.TransferModel(tiny()).head(tk.heads.classification())
+    with pytest.raises(SpecError, match=r"tk\.heads\.regression\(\)"):
+        model.build(outputs=3)
+
+
+def test_a_size_that_the_network_cannot_take_is_refused() -> None:
+    model = tk.TransferModel("keras:MobileNetV2", weights=None)
+    with pytest.raises(BackboneError, match="at least 32"):
+        model.build(classes=3, image_size=8)
+
+
+def test_a_model_is_a_value() -> None:
+    model = tk.TransferModel("keras:VGG16")
+    other = model.freeze(tk.freeze.backbone()).head(tk.heads.classification(dropout=0.1))
+    assert model == tk.TransferModel("VGG16")
+    assert hash(model) == hash(tk.TransferModel("VGG16"))
+    assert other != model
+    assert "dropout=0.1" in repr(other)
+    assert "VGG16" in other._repr_html_()
+    with pytest.raises(AttributeError, match="TransferModel is a value"):
+        model.spec = other.spec
+    with pytest.raises(SpecError, match="int is no backbone"):
+        tk.TransferModel(3)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="str is no head"):
+        model.head("dense")  # type: ignore[arg-type]

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+import transferkit as tk
+from transferkit import _keras
+from transferkit.engine.phases import make_optimizer
+from transferkit.errors import SpecError, UnknownNameError
+from transferkit.plan import OPTIMIZERS, Optimizer, Phase, Plan
+from transferkit.schedules import Constant
+
+
+def test_a_phase_has_the_defaults_that_its_signature_says() -> None:
+    phase = Phase(3)
+    assert (phase.epochs, phase.freeze, phase.batch_size, phase.views) == (3, None, 32, "fresh")
+    assert (phase.optimizer.name, phase.learning_rate) == ("adam", Constant(1e-3))
+
+
+def test_a_bare_selector_means_only() -> None:
+    selector = tk.select.top_blocks(1)
+    assert Phase(1, selector).freeze == tk.freeze.only(selector)
+
+
+def test_plans_join_in_order() -> None:
+    plan = tk.plans.feature_extraction(2).then(Phase(3, name="mine")).then(tk.plans.fine_tune(4))
+    assert [phase.name for phase in plan] == ["feature extraction", "mine", "fine-tuning"]
+    assert (len(plan), plan.epochs) == (3, 9)
+    assert "Plan of 3 phases, 9 epochs" in repr(plan)
+    assert "2. mine: 3 epochs, the model's policy, adam" in repr(plan)
+
+
+def test_plans_are_values() -> None:
+    assert tk.plans.tutorial() == tk.plans.tutorial()
+    assert hash(tk.plans.tutorial()) == hash(tk.plans.tutorial())
+    assert tk.plans.tutorial() != tk.plans.tutorial(epochs=3)
+
+
+def test_feature_extraction_freezes_the_backbone() -> None:
+    (phase,) = tk.plans.feature_extraction(5, batch_size=8)
+    assert phase.freeze == tk.freeze.backbone()
+    assert phase.learning_rate == Constant(1e-3)
+    assert phase.batch_size == 8
+
+
+def test_fine_tuning_uses_the_models_policy_unless_told_otherwise() -> None:
+    top = tk.select.top_blocks(2)
+    assert tk.plans.fine_tune().phases[0].freeze is None
+    assert tk.plans.fine_tune(unfreeze=top).phases[0].freeze == tk.freeze.all_but(top)
+    nothing = tk.freeze.nothing()
+    assert tk.plans.fine_tune(freeze=nothing).phases[0].freeze == nothing
+    with pytest.raises(SpecError, match="the same thing twice"):
+        tk.plans.fine_tune(unfreeze=top, freeze=nothing)
+
+
+def test_the_default_plan_fits_the_data() -> None:
+    counts = [tk.plans.default(pretrained=True, images=n).epochs for n in (1999, 2000, 20_000)]
+    assert counts == [20, 10, 6]
+    (random,) = tk.plans.default(pretrained=False, images=10)
+    assert (random.epochs, random.freeze) == (20, None)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        tk.plans.tutorial(),
+        Plan(
+            (
+                Phase(
+                    2,
+                    tk.freeze.all_but(tk.select.up_to("conv1")),
+                    "sgd",
+                    tk.schedules.cosine(0.1, warmup=0.1),
+                    views=4,
+                    early_stopping=2,
+                    restore_best=True,
+                    monitor="val_accuracy",
+                ),
+            )
+        ),
+    ],
+)
+def test_plans_survive_json(plan: Plan) -> None:
+    assert Plan.from_config(json.loads(json.dumps(plan.to_config()))) == plan
+
+
+def test_only_the_configuration_of_a_keras_optimizer_is_kept() -> None:
+    keras = _keras.keras()
+    given = keras.optimizers.AdamW(3e-4, weight_decay=0.07, clipnorm=1.0)
+    phase = Phase(1, optimizer=given)
+    assert phase.optimizer.name == "adamw"
+    assert phase.optimizer.config["weight_decay"] == 0.07
+    assert phase.learning_rate(0, 1) == pytest.approx(3e-4)
+    made = make_optimizer(phase.optimizer, 1e-2)
+    assert made is not given
+    assert (made.weight_decay, made.clipnorm) == (0.07, 1.0)
+    assert float(made.learning_rate) == pytest.approx(1e-2)
+    again = Phase.from_config(json.loads(json.dumps(phase.to_config())))
+    assert make_optimizer(again.optimizer, 1e-2).weight_decay == 0.07
+    assert Phase(1, optimizer=given, learning_rate=1.0).learning_rate == Constant(1.0)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_that_is_named_can_be_made(name: str) -> None:
+    made = make_optimizer(Phase(1, optimizer=name).optimizer, 0.5)
+    assert type(made).__name__.lower() == name
+    assert float(np.asarray(made.learning_rate)) == 0.5
+
+
+def test_an_optimizer_class_of_the_user_is_made_afresh() -> None:
+    class Mine(_keras.keras().optimizers.SGD):  # type: ignore[misc]
+        pass
+
+    made = make_optimizer(Phase(1, optimizer=Mine(0.1, momentum=0.5)).optimizer, 0.2)
+    assert type(made) is Mine
+    assert made.momentum == 0.5
+
+
+def test_a_plan_that_was_read_from_a_file_does_not_bring_the_users_class() -> None:
+    with pytest.raises(SpecError, match="'mine' is none of Keras' own"):
+        make_optimizer(Optimizer("mine"), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"epochs": 0}, "epochs is out of range"),
+        ({"epochs": 1.5}, "epochs is out of range"),
+        ({"epochs": True}, "epochs is out of range"),
+        ({"epochs": 1, "batch_size": 0}, "batch_size is out of range"),
+        ({"epochs": 1, "views": 0}, "views is out of range"),
+        ({"epochs": 1, "views": "stale"}, "views is out of range"),
+        ({"epochs": 1, "early_stopping": 0}, "early_stopping is out of range"),
+        ({"epochs": 1, "learning_rate": -1}, "learning_rate is no learning rate"),
+        ({"epochs": 1, "optimizer": 3}, "that is no optimizer"),
+        ({"epochs": 1, "freeze": "backbone"}, "Phase"),
+    ],
+)
+def test_a_phase_that_cannot_be_is_refused(arguments: dict[str, Any], text: str) -> None:
+    with pytest.raises(SpecError, match=text):
+        Phase(**arguments)
+
+
+def test_a_mistyped_optimizer_gets_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"no optimizer called 'adamm'.*'adam'"):
+        Phase(1, optimizer="adamm")
+
+
+def test_a_plan_is_made_of_phases() -> None:
+    with pytest.raises(SpecError, match="a plan is made of phases"):
+        Plan(())
+    with pytest.raises(SpecError, match="a plan is made of phases"):
+        Plan((tk.plans.fine_tune(),))  # type: ignore[arg-type]

@@ -1,0 +1,73 @@
+"""Transfer learning on TensorFlow and Keras, from a folder of pictures to a model that predicts.
+
+    >>> import transferkit as tk
+
+Importing this package imports neither TensorFlow nor Keras: its names are looked up when they are
+first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from transferkit import augment as augment
+    from transferkit import backbones as backbones
+    from transferkit import data as data
+    from transferkit import errors as errors
+    from transferkit import freeze as freeze
+    from transferkit import heads as heads
+    from transferkit import plans as plans
+    from transferkit import schedules as schedules
+    from transferkit import select as select
+    from transferkit.model import TransferModel as TransferModel
+    from transferkit.plan import Phase as Phase
+    from transferkit.plan import Plan as Plan
+    from transferkit.spec import Engine as Engine
+    from transferkit.trained import TrainedModel as TrainedModel
+    from transferkit.trained import load as load
+
+__all__ = [
+    "Engine",
+    "Phase",
+    "Plan",
+    "TrainedModel",
+    "TransferModel",
+    "augment",
+    "backbones",
+    "data",
+    "errors",
+    "freeze",
+    "heads",
+    "load",
+    "plans",
+    "schedules",
+    "select",
+]
+
+_HOME = {
+    "Engine": "transferkit.spec",
+    "Phase": "transferkit.plan",
+    "Plan": "transferkit.plan",
+    "TrainedModel": "transferkit.trained",
+    "TransferModel": "transferkit.model",
+    "load": "transferkit.trained",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'transferkit' has no attribute {name!r}")
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    else:
+        value = importlib.import_module(f"transferkit.{name}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

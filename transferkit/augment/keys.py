@@ -1,0 +1,136 @@
+"""Randomness without state: keys per picture, from a hash of integers.
+
+Every number that an augmentation draws is a pure function of (seed, view, index, operation, draw).
+So a picture's pixels do not depend on the batch it came in, on how many pictures were read before
+it, or on whether a run was resumed. TensorFlow's stateless generators take one seed for a whole
+batch, which is why the hash is written here, in 32-bit integers that every device computes exactly.
+
+A key is two 32-bit words. A word of input goes into the first, the first into the second, each time
+through the finaliser of MurmurHash3. For each input that step is a bijection of keys, and for
+each key different inputs give different keys.
+
+References:
+    Austin Appleby, *MurmurHash3*, 2011 (the finaliser ``fmix32``, public domain).
+    Guy L. Steele, Doug Lea, Christine H. Flood, *Fast Splittable Pseudorandom Number Generators*,
+    2014 (keys that are split rather than advanced).
+"""
+
+from __future__ import annotations
+
+import operator
+
+from transferkit import _keras
+from transferkit._types import Tensor
+from transferkit.errors import SpecError, explain
+
+__all__ = ["fold", "image_keys", "uniform"]
+
+_START = (0x243F6A88, 0x85A308D3)  # the first digits of pi: numbers with nothing up their sleeve
+_STEP = 0x9E3779B9
+_DRAW = 0x7F4A7C15  # sets draws apart from operations of the same number
+_WORD = 0xFFFFFFFF
+
+
+def image_keys(seed: int, view: Tensor, indices: Tensor) -> Tensor:
+    """One key for each picture of a batch.
+
+    Args:
+        seed: The run's seed, 0 to 2**64 - 1.
+        view: Which of a picture's many appearances: the epoch, say. One whole number, or one for
+            each picture.
+        indices: Each picture's place in its data set ``(batch,)``, 0 to 2**63 - 1.
+
+    Returns:
+        uint32 ``(batch, 2)``.
+
+    Raises:
+        SpecError: If `seed` is no whole number in its range.
+    """
+    tf = _keras.tf()
+    low, high = _seed_words(seed)
+    index_low, index_high = _halves(indices)
+    view_low, view_high = _halves(view)
+    nothing = tf.zeros_like(index_low)
+    key = tf.stack([nothing + _u32(_START[0]), nothing + _u32(_START[1])], axis=-1)
+    for word in (_u32(low), _u32(high), view_low, view_high, index_low, index_high):
+        key = _absorb(key, word)
+    return key
+
+
+def fold(keys: Tensor, number: int) -> Tensor:
+    """Keys for the operation with this number, as good as independent of those for any other.
+
+    Args:
+        keys: uint32 ``(batch, 2)``.
+        number: 0 to 2**32 - 1.
+
+    Returns:
+        uint32 ``(batch, 2)``.
+    """
+    return _absorb(keys, _u32(number))
+
+
+def uniform(keys: Tensor, low: float, high: float, draw: int = 0) -> Tensor:
+    """One evenly spread number per key, in steps of 2**-24 of the range.
+
+    Args:
+        keys: uint32 ``(batch, 2)``.
+        low: The smallest number.
+        high: The end of the range; never reached but by rounding.
+        draw: Which number of this key; different draws are as good as independent.
+
+    Returns:
+        float32 ``(batch,)`` in [low, high).
+    """
+    tf = _keras.tf()
+    words = _absorb(keys, _u32(_DRAW ^ draw))
+    bits = tf.bitwise.right_shift(tf.bitwise.bitwise_xor(words[..., 0], words[..., 1]), _u32(8))
+    unit = tf.cast(tf.cast(bits, tf.int32), tf.float32) * 2.0**-24
+    return low + (high - low) * unit
+
+
+def _absorb(keys: Tensor, word: Tensor) -> Tensor:
+    tf = _keras.tf()
+    first = _mix(tf.bitwise.bitwise_xor(keys[..., 0], word))
+    second = _mix(keys[..., 1] + first * _u32(_STEP) + _u32(_STEP))
+    return tf.stack([first, second], axis=-1)
+
+
+def _mix(words: Tensor) -> Tensor:
+    """The finaliser of MurmurHash3: every bit of a word depends on every bit that went in."""
+    tf = _keras.tf()
+    xor, right = tf.bitwise.bitwise_xor, tf.bitwise.right_shift
+    words = xor(words, right(words, _u32(16))) * _u32(0x85EBCA6B)
+    words = xor(words, right(words, _u32(13))) * _u32(0xC2B2AE35)
+    return xor(words, right(words, _u32(16)))
+
+
+def _halves(numbers: Tensor) -> tuple[Tensor, Tensor]:
+    tf = _keras.tf()
+    wide = tf.cast(numbers, tf.int64)
+    high = tf.bitwise.right_shift(wide, tf.constant(32, tf.int64))
+    return tf.cast(tf.bitwise.bitwise_and(wide, tf.constant(_WORD, tf.int64)), tf.uint32), tf.cast(
+        high, tf.uint32
+    )
+
+
+def _u32(number: int) -> Tensor:
+    tf = _keras.tf()
+    return tf.constant(number, tf.uint32)
+
+
+def _seed_words(seed: int) -> tuple[int, int]:
+    whole = -1
+    if hasattr(seed, "__index__") and not isinstance(seed, bool):
+        whole = operator.index(seed)
+    if not 0 <= whole < 2**64:
+        raise SpecError(
+            explain(
+                "augment",
+                "that is no seed",
+                expected="a whole number from 0 to 2**64 - 1",
+                received={"seed": seed},
+                mend="pipeline(images, seed=0, view=0, indices=range(len(images)))",
+            )
+        )
+    return whole & _WORD, whole >> 32

@@ -1,0 +1,225 @@
+"""Backbones: networks that others trained, by name.
+
+    >>> import transferkit as tk
+    >>> tk.backbones.names("keras:*")
+    ('keras:MobileNetV2', 'keras:ResNet50', 'keras:VGG16')
+    >>> tk.backbones.info("ResNet50").image_size
+    (224, 224)
+
+A name is ``source:name``; the bare name is enough where only one source has it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+
+from transferkit._registry import Registry
+from transferkit._types import KerasModel
+from transferkit.backbones.from_keras import KerasNetwork, from_keras
+from transferkit.backbones.graph import rewire
+from transferkit.backbones.info import Preprocessing
+from transferkit.backbones.keras_applications import KerasApplications
+from transferkit.backbones.network import LoadedBackbone
+from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
+from transferkit.spec import Backbone, BackboneInfo, BackboneNetwork, BackboneSource
+
+__all__ = [
+    "KerasNetwork",
+    "LoadedBackbone",
+    "Preprocessing",
+    "classifier",
+    "find",
+    "from_keras",
+    "info",
+    "load",
+    "names",
+    "register",
+    "rewire",
+]
+
+_SOURCES: Registry[BackboneSource] = Registry("backbone source", group="transferkit.backbones")
+_USER: Registry[BackboneNetwork] = Registry("backbone")
+
+
+class _UserSource:
+    """``user:``: what was registered one network at a time."""
+
+    def names(self) -> tuple[str, ...]:
+        return _USER.names()
+
+    def info(self, name: str) -> BackboneInfo:
+        return _USER.get(name, verb="backbones").info
+
+    def load(
+        self, name: str, *, input_shape: tuple[int, int, int], weights: str | None
+    ) -> Backbone:
+        return _USER.get(name, verb="backbones").load(input_shape=input_shape, weights=weights)
+
+
+_KERAS = KerasApplications()
+_SOURCES.add("keras", _KERAS)
+_SOURCES.add("user", _UserSource())
+
+
+def names(glob: str = "*") -> tuple[str, ...]:
+    """All backbones as ``source:name``, sorted.
+
+    Args:
+        glob: A shell pattern over the full name (``"keras:*Net*"``).
+    """
+    full = (f"{source}:{name}" for source, things in _SOURCES.items() for name in things.names())
+    return tuple(sorted(name for name in full if fnmatch.fnmatchcase(name, glob)))
+
+
+def find(name: str) -> tuple[str, str]:
+    """The (source, name) that `name` means.
+
+    Args:
+        name: ``source:name``, or a bare name that only one source has.
+
+    Raises:
+        UnknownNameError: If there is none; the nearest names are named.
+        SpecError: If several sources have a bare name.
+    """
+    if ":" in name:
+        source, bare = name.split(":", 1)
+        if bare not in _SOURCES.get(source, verb="backbones").names():
+            raise _unknown(name)
+        return source, bare
+    found = [full for full in names() if full.split(":", 1)[1] == name]
+    if not found:
+        raise _unknown(name)
+    if len(found) > 1:
+        raise SpecError(
+            explain(
+                "backbones",
+                f"several sources have a backbone called {name!r}",
+                expected="one of " + ", ".join(map(repr, found)),
+                received={"name": name},
+                mend=f"Say which: {found[0]!r}.",
+            )
+        )
+    source, bare = found[0].split(":", 1)
+    return source, bare
+
+
+def info(name: str) -> BackboneInfo:
+    """What is known of a backbone; its weights are not loaded.
+
+    Args:
+        name: ``source:name``, or a bare name that only one source has.
+
+    Raises:
+        UnknownNameError: If there is none.
+    """
+    source, bare = find(name)
+    return _SOURCES.get(source, verb="backbones").info(bare)
+
+
+def load(
+    name: str | BackboneNetwork,
+    *,
+    input_shape: tuple[int, int, int] | None = None,
+    weights: str | None = "pretrained",
+) -> Backbone:
+    """Build a backbone and fill it with weights, with variables of its own each time.
+
+    Args:
+        name: ``source:name``, a bare name, or what `from_keras` gave.
+        input_shape: (height, width, channels) of the pixels; None for what it was trained at.
+        weights: ``"pretrained"`` (the backbone's own), a name in `BackboneInfo.weights`, None
+            (random), or a path to a ``.weights.h5``, ``.h5`` or ``.keras`` file.
+
+    Raises:
+        UnknownNameError: If there is no such backbone or no such weights.
+        BackboneError: If it cannot take that shape.
+        WeightsNotFoundError: If the weights cannot be found; says which file to put where.
+    """
+    if not isinstance(name, str):
+        shape = input_shape or (*name.info.image_size, name.info.channels)
+        return name.load(input_shape=shape, weights=weights)
+    source, bare = find(name)
+    known = _SOURCES.get(source, verb="backbones")
+    if input_shape is None:
+        about = known.info(bare)
+        input_shape = (*about.image_size, about.channels)
+    return known.load(bare, input_shape=input_shape, weights=weights)
+
+
+def classifier(name: str, *, weights: str | None = "imagenet") -> KerasModel:
+    """A Keras Applications network with its own 1000-way top: raw pixels in, probabilities out.
+
+    Args:
+        name: ``keras:name`` or the bare name.
+        weights: ``"imagenet"``, None, or a path to a file that holds the top as well.
+
+    Returns:
+        A ``keras.Model`` from ``(batch, height, width, 3)`` pixels 0..255 to ``(batch, 1000)``.
+
+    Raises:
+        UnknownNameError: If there is no such network.
+        SpecError: If its source has no classifiers.
+    """
+    source, bare = find(name)
+    if source != "keras":
+        raise SpecError(
+            explain(
+                "classifier",
+                f"{source}:{bare} has no top of its own",
+                expected="a network of keras:",
+                received={"name": name},
+            )
+        )
+    return _KERAS.classifier(bare, weights=weights)
+
+
+def register(
+    name: str, backbone: BackboneNetwork | BackboneSource, *, replace: bool = False
+) -> None:
+    """Make a backbone, or a whole source of them, known by name.
+
+    Args:
+        name: For one network, what stands behind ``user:``; for a source, its prefix.
+        backbone: What `from_keras` gave, or any `BackboneNetwork` or `BackboneSource`.
+        replace: Whether a name that is taken may be given anew.
+
+    Raises:
+        SpecError: If the name is taken or holds a colon, or `backbone` is neither.
+    """
+    if ":" in name or not name:
+        raise SpecError(
+            explain(
+                "register",
+                "a name must not be empty or hold a colon",
+                expected="a plain name, such as 'digits', which is then 'user:digits'",
+                received={"name": name},
+            )
+        )
+    if isinstance(backbone, BackboneSource):
+        _SOURCES.add(name, backbone, replace=replace)
+    elif isinstance(backbone, BackboneNetwork):
+        _USER.add(name, backbone, replace=replace)
+    else:
+        raise SpecError(
+            explain(
+                "register",
+                f"{type(backbone).__name__} is neither a backbone nor a source of them",
+                expected="what tk.backbones.from_keras(model) gives",
+                received={"backbone": backbone},
+                mend=f"tk.backbones.register({name!r}, tk.backbones.from_keras(model))",
+            )
+        )
+
+
+def _unknown(name: str) -> UnknownNameError:
+    near = names()
+    bare = tuple(full.split(":", 1)[1] for full in near)
+    return UnknownNameError(
+        explain(
+            "backbones",
+            f"there is no backbone called {name!r}",
+            expected=did_you_mean(name.split(":", 1)[-1], bare),
+            received={"name": name},
+            mend="tk.backbones.names() lists all.",
+        )
+    )

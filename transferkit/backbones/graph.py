@@ -1,0 +1,278 @@
+"""Reading and rewiring a functional Keras graph: strides, cut points, blocks, taps.
+
+Keras keeps the graph in nodes. What is used of them is read here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transferkit import _keras
+from transferkit._types import KerasModel, Tensor
+from transferkit.errors import BackboneError, explain
+from transferkit.select import Layer, LayerTable
+
+__all__ = [
+    "Rewired",
+    "is_functional",
+    "layer_names",
+    "rewire",
+    "split_by_pattern",
+    "split_by_shape",
+]
+
+_RESIZES = ("ZeroPadding2D", "Cropping2D", "UpSampling2D")
+
+
+@dataclass(frozen=True)
+class Rewired:
+    """A graph that was run again on another input.
+
+    Attributes:
+        layers: The layers, nested models opened, in source order.
+        outputs: Each layer's last output tensor, by the layer's name.
+        features: The graph's output.
+        strides: Nominal stride (product of the strides before it) of each layer's output; 0 where
+            the output has no height and width.
+        cuts: Names of the layers whose output is the only tensor that crosses the graph there.
+    """
+
+    layers: tuple[Any, ...]
+    outputs: dict[str, Tensor]
+    features: Tensor
+    strides: dict[str, int]
+    cuts: tuple[str, ...]
+
+    def table(self, block_of: Callable[[str], int], block_names: Sequence[str]) -> LayerTable:
+        """The layer table for a division into blocks."""
+        rows = tuple(
+            Layer(layer.name, type(layer).__name__, block_of(layer.name), layer.count_params())
+            for layer in self.layers
+        )
+        return LayerTable(rows, tuple(block_names))
+
+    def taps(self) -> dict[int, Tensor]:
+        """The last cut tensor of each stride; padding only feeds what follows."""
+        kinds = {layer.name: type(layer).__name__ for layer in self.layers}
+        maps: dict[int, Tensor] = {}
+        for name in self.cuts:
+            if self.strides[name] and kinds[name] not in (*_RESIZES, "InputLayer"):
+                maps[self.strides[name]] = self.outputs[name]
+        return maps
+
+
+def is_functional(model: object) -> bool:
+    """True for a functional or sequential Keras model, whose graph can be read."""
+    models = _keras.keras().models
+    return isinstance(model, models.Sequential) or hasattr(model, "_run_through_graph")
+
+
+def layer_names(model: KerasModel) -> tuple[str, ...]:
+    """The names of a model's layers in source order, nested models opened."""
+    return tuple(layer.name for layer in _flat_layers(model))
+
+
+def rewire(model: KerasModel, entry: Tensor) -> Rewired:
+    """Run `model`'s graph again on `entry`, with the same layers, as one flat graph.
+
+    Args:
+        model: A functional or sequential model with one input and one output.
+        entry: A Keras tensor ``(batch, height, width, channels)``.
+
+    Raises:
+        BackboneError: If two layers have one name after nested models were opened.
+    """
+    layers = _flat_layers(model)
+    names = [layer.name for layer in layers]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise BackboneError(
+            explain(
+                "from_keras",
+                "two layers of the network share a name",
+                expected="names that stay unique when nested models are opened",
+                received={"names": doubled},
+                mend="Give each layer its own name=...",
+            )
+        )
+    trace = _Trace()
+    features = trace.run(model, entry)
+    own_input = next((name for name in names if name not in trace.outputs), None)
+    if own_input is not None:
+        trace.outputs[own_input] = entry
+        trace.strides[own_input] = 1
+        trace.order.insert(0, own_input)
+        trace.aliases[id(entry)] = own_input
+    return Rewired(layers, trace.outputs, features, trace.strides, trace.cut_names(features))
+
+
+def split_by_pattern(names: Sequence[str], pattern: str) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Blocks by a regular expression whose first group names the block.
+
+    What comes before the first match is the stem; a name that does not match belongs to the block
+    before it.
+
+    Returns:
+        The block of each name, and the blocks' names.
+    """
+    block_of: dict[str, int] = {}
+    found: list[str] = []
+    waiting: list[str] = []
+    for name in names:
+        match = re.match(pattern, name)
+        if match and (not found or match.group(1) != found[-1]):
+            found.append(match.group(1))
+        if found:
+            block_of[name] = len(found) - 1
+        else:
+            waiting.append(name)
+    block_of.update(dict.fromkeys(waiting, 0))
+    return block_of, tuple(found) or ("all",)
+
+
+def split_by_shape(graph: Rewired) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Blocks read from the graph alone: branches that meet again, and chains between poolings.
+
+    Every block ends in a cut point. A region that branches and meets again is a block. A plain
+    chain is divided where it gets coarser: behind a pooling layer, before a strided convolution.
+
+    Returns:
+        The block of each layer name, and the blocks' names.
+    """
+    order = [layer.name for layer in graph.layers]
+    cuts = set(graph.cuts)
+    kinds = {layer.name: type(layer).__name__ for layer in graph.layers}
+    regions: list[list[str]] = [
+        []
+    ]  # each ends in a cut; a branching region has more than one layer
+    for name in order:
+        regions[-1].append(name)
+        if name in cuts:
+            regions.append([])
+    if not regions[-1]:
+        regions.pop()
+    blocks: list[list[str]] = []
+    stride, pooled = 1, False
+    for region in regions:
+        first, last = region[0], region[-1]
+        before = stride
+        stride = graph.strides.get(last) or stride
+        branches = len(region) > 1
+        starts = branches or pooled or (stride > before and "Pooling" not in kinds[first])
+        if not blocks or (starts and _has_weights(graph, blocks[-1])):
+            blocks.append([])
+        blocks[-1].extend(region)
+        pooled = "Pooling" in kinds[last] and graph.strides.get(last, 0) > 0
+    block_of = {name: i for i, block in enumerate(blocks) for name in block}
+    return block_of, tuple(f"block_{i}" for i in range(len(blocks)))
+
+
+def _has_weights(graph: Rewired, names: Sequence[str]) -> bool:
+    inside = set(names)
+    return any(layer.name in inside and layer.count_params() for layer in graph.layers)
+
+
+def _flat_layers(model: KerasModel) -> tuple[Any, ...]:
+    flat: list[Any] = []
+    for layer in _opened(model).layers:
+        if is_functional(layer):
+            flat.extend(inner for inner in _flat_layers(layer) if not _is_input(inner))
+        else:
+            flat.append(layer)
+    return tuple(flat)
+
+
+def _opened(model: KerasModel) -> Any:
+    """A sequential model's functional twin, or the model itself; both hold the input layer."""
+    return getattr(model, "_functional", None) or model
+
+
+def _is_input(layer: Any) -> bool:
+    return type(layer).__name__ == "InputLayer"
+
+
+class _Trace:
+    """Follows one run through a graph and notes what each layer gave."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, Tensor] = {}
+        self.strides: dict[str, int] = {}
+        self.order: list[str] = []
+        self.aliases: dict[int, str] = {}
+        self.edges: list[tuple[int, list[int], str]] = []  # output, inputs, operation
+        self._stride_of: dict[int, int] = {}
+        self._kept: list[Any] = []  # ids stay unique only while their tensors live
+
+    def run(self, model: KerasModel, entry: Tensor) -> Tensor:
+        self._stride_of.setdefault(id(entry), 1)
+        self._kept.append(entry)
+        return _opened(model)._run_through_graph([entry], operation_fn=self._noting)
+
+    def _noting(self, operation: Any) -> Callable[..., Any]:
+        if is_functional(operation):
+            return lambda x, *rest, **kwargs: self.run(operation, x)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            kwargs.pop(
+                "training", None
+            )  # decided by the step and the freeze policy, never recorded
+            result = operation(*args, **kwargs)
+            self._note(operation, (args, kwargs), result)
+            return result
+
+        return call
+
+    def _note(self, operation: Any, given: Any, result: Any) -> None:
+        flatten = _keras.keras().tree.flatten
+        inputs = [
+            x for x in flatten(given) if hasattr(x, "_keras_history") or id(x) in self._stride_of
+        ]
+        before = max((self._stride_of.get(id(x), 1) for x in inputs), default=1)
+        for out in flatten(result):
+            spatial = len(getattr(out, "shape", ())) == 4
+            stride = before * _own_stride(operation) if spatial else 0
+            self._stride_of[id(out)] = stride
+            self._kept.append(out)
+            self.edges.append((id(out), [id(x) for x in inputs], operation.name))
+            self.aliases[id(out)] = operation.name
+            self.outputs[operation.name] = out
+            self.strides[operation.name] = stride
+        self.order.append(operation.name)
+
+    def cut_names(self, features: Tensor) -> tuple[str, ...]:
+        """Layers after which exactly one tensor is alive."""
+        useful = self._leading_to(id(features))
+        edges = [edge for edge in self.edges if edge[0] in useful]
+        position = {out: index for index, (out, _, _) in enumerate(edges)}
+        last_use = dict(position)
+        last_use[id(features)] = len(edges)
+        for index, (_, inputs, _) in enumerate(edges):
+            for x in inputs:
+                last_use[x] = max(last_use.get(x, -1), index)
+        cuts = []
+        for index, (out, _, name) in enumerate(edges):
+            alive = [x for x, end in last_use.items() if position.get(x, -1) <= index < end]
+            if alive == [out] and name in self.outputs:
+                cuts.append(name)
+        return tuple(cuts)
+
+    def _leading_to(self, target: int) -> set[int]:
+        feeds: dict[int, list[int]] = {edge[0]: edge[1] for edge in self.edges}
+        found, waiting = set(), [target]
+        while waiting:
+            tensor = waiting.pop()
+            if tensor not in found:
+                found.add(tensor)
+                waiting.extend(feeds.get(tensor, ()))
+        return found
+
+
+def _own_stride(operation: Any) -> int:
+    strides = getattr(operation, "strides", None)
+    kind = type(operation).__name__
+    if strides is None or "Transpose" in kind:
+        return 1
+    return int(strides[0]) if isinstance(strides, tuple | list) else int(strides)

@@ -1,0 +1,165 @@
+"""From a bare Keras network to a `Backbone`: preprocessing inside, channels fitted, taps found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from transferkit import _keras
+from transferkit._types import KerasModel, Tensor
+from transferkit.backbones import graph
+from transferkit.backbones.info import Preprocessing
+from transferkit.errors import BackboneError, explain
+from transferkit.select import LayerTable
+from transferkit.spec import BackboneInfo, Taps
+
+__all__ = ["LoadedBackbone", "assemble", "check_shape", "copy_weights"]
+
+
+@dataclass(frozen=True)
+class LoadedBackbone:
+    """A backbone with variables of its own; see `transferkit.spec.Backbone` for the attributes.
+
+    Attributes:
+        preprocessing: What the network does to pixels first.
+    """
+
+    info: BackboneInfo
+    network: KerasModel
+    table: LayerTable
+    taps: Taps
+    embedding: Tensor
+    block_ends: tuple[Tensor, ...]
+    preprocessing: Preprocessing
+
+
+def assemble(
+    bare: KerasModel,
+    info: BackboneInfo,
+    rule: Preprocessing,
+    *,
+    input_shape: tuple[int, int, int],
+    block_pattern: str | None = None,
+) -> LoadedBackbone:
+    """Put pixels, preprocessing and a bare network into one flat graph.
+
+    Args:
+        bare: A functional model on preprocessed pixels, weights already in it.
+        info: What is known of it; strides, blocks and counts are filled in from the graph.
+        rule: Its preprocessing.
+        input_shape: (height, width, channels) of the raw pixels.
+        block_pattern: A regular expression whose first group names a layer's block, or None to read
+            blocks from the graph's shape.
+    """
+    keras = _keras.keras()
+    pixels = keras.Input(input_shape, name="pixels", dtype="float32")
+    entry = _preprocess(pixels, rule, takes=bare.inputs[0].shape[-1])
+    wired = graph.rewire(bare, entry)
+    names = [layer.name for layer in wired.layers]
+    if block_pattern is None:
+        block_of, block_names = graph.split_by_shape(wired)
+    else:
+        block_of, block_names = graph.split_by_pattern(names, block_pattern)
+    table = wired.table(block_of.__getitem__, block_names)
+    embedding = wired.features
+    if len(embedding.shape) == 4:
+        embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(embedding)
+    taps = Taps(wired.taps(), wired.features)
+    known = replace(
+        info,
+        strides=tuple(taps),
+        block_names=table.block_names,
+        embedding=int(embedding.shape[-1]) if len(embedding.shape) == 2 else 0,
+        params=sum(layer.count_params() for layer in wired.layers),
+        preprocessing=str(rule),
+    )
+    return LoadedBackbone(
+        info=known,
+        network=keras.Model(pixels, wired.features, name=bare.name),
+        table=table,
+        taps=taps,
+        embedding=embedding,
+        block_ends=_block_ends(wired, table),
+        preprocessing=rule,
+    )
+
+
+def check_shape(info: BackboneInfo, input_shape: tuple[int, int, int], *, verb: str) -> None:
+    """Refuse a size or a channel count that the network cannot have.
+
+    Raises:
+        BackboneError: With the smallest size and the channel counts that are possible.
+    """
+    height, width, channels = input_shape
+    if min(height, width) < info.min_size:
+        raise BackboneError(
+            explain(
+                verb,
+                f"{info.name} cannot take pictures of {height} x {width} pixels",
+                expected=f"sides of at least {info.min_size} pixels",
+                received={"image_size": (height, width)},
+                mend=f"image_size={info.image_size} is what it was trained at.",
+            )
+        )
+    if channels < 1:
+        raise BackboneError(
+            explain(
+                verb,
+                f"{info.name} cannot take pictures of {channels} channels",
+                expected="1 (grey), 3 (RGB), or any other number of 1 or more",
+                received={"channels": channels},
+            )
+        )
+
+
+def copy_weights(source: KerasModel, target: KerasModel) -> None:
+    """Copy a network's weights into a twin whose first kernel has another number of channels.
+
+    The kernel is summed over RGB for one channel; else its channels are taken in a circle and
+    scaled by 3 / n, so that the mean activation stays.
+    """
+    values = []
+    for have, want in zip(source.get_weights(), target.get_weights(), strict=True):
+        values.append(have if have.shape == want.shape else _fit_kernel(have, want.shape[2]))
+    target.set_weights(values)
+
+
+def _fit_kernel(kernel: np.ndarray[Any, Any], channels: int) -> np.ndarray[Any, Any]:
+    given = kernel.shape[2]
+    if channels == 1:
+        return np.asarray(kernel.sum(axis=2, keepdims=True))
+    return np.asarray(kernel[:, :, np.arange(channels) % given] * (given / channels))
+
+
+def _preprocess(pixels: Tensor, rule: Preprocessing, *, takes: int) -> Tensor:
+    layers = _keras.keras().layers
+    channels = int(pixels.shape[-1])
+    if channels == 1 and takes == 3:
+        # Means that differ by channel make a sum of kernels wrong at the zero-padded border, so the
+        # one channel is shown three times instead: the same logits as the repeated picture,
+        # exactly.
+        pixels = layers.Concatenate(name="gray_to_rgb")([pixels, pixels, pixels])
+        channels = 3
+    rule = rule.for_channels(channels)
+    if rule.is_identity:
+        return pixels
+    if rule.order == "bgr":
+        pixels = pixels[..., ::-1]
+    if len(set(rule.scale)) == len(set(rule.offset)) == 1:
+        return layers.Rescaling(rule.scale[0], rule.offset[0], name="preprocessing")(pixels)
+    # Normalization: (x - mean) / sqrt(variance); its arguments are kept in the configuration.
+    mean = [-o / s for s, o in zip(rule.scale, rule.offset, strict=True)]
+    variance = [1 / s**2 for s in rule.scale]
+    return layers.Normalization(mean=mean, variance=variance, name="preprocessing")(pixels)
+
+
+def _block_ends(wired: graph.Rewired, table: LayerTable) -> tuple[Tensor, ...]:
+    """The last cut tensor of each block."""
+    ends: dict[int, Tensor] = {}
+    block_of = {row.name: row.block for row in table}
+    for name in wired.cuts:
+        if name in block_of:
+            ends[block_of[name]] = wired.outputs[name]
+    return tuple(ends[i] for i in sorted(ends))

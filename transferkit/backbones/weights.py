@@ -1,0 +1,138 @@
+"""Where weights come from: a name that Keras knows, or a file."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transferkit._types import KerasModel
+from transferkit.errors import (
+    UnknownNameError,
+    WeightsError,
+    WeightsNotFoundError,
+    did_you_mean,
+    explain,
+)
+
+__all__ = ["is_path", "keras_home", "load_file", "load_named"]
+
+_ENDINGS = (".weights.h5", ".h5", ".keras")
+
+
+def is_path(weights: str) -> bool:
+    """True if `weights` is a file rather than a name."""
+    return weights.endswith(_ENDINGS) or os.sep in weights
+
+
+def keras_home() -> Path:
+    """The folder that Keras downloads into, read the way Keras reads it."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+
+
+def load_file(network: KerasModel, path: str) -> None:
+    """Load a weight file into a bare network.
+
+    A ``.keras`` archive gives its weights only; its configuration is never deserialised, because
+    that would run what it names.
+
+    Args:
+        network: The bare network, built.
+        path: A ``.weights.h5``, ``.h5`` or ``.keras`` file.
+
+    Raises:
+        WeightsNotFoundError: If there is no such file.
+        WeightsError: If it is not a weight file of this network.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise WeightsNotFoundError(
+            explain(
+                "weights",
+                f"there is no file {str(file)!r}",
+                expected="a .weights.h5, .h5 or .keras file",
+                received={"weights": path},
+                mend=_neighbours(file),
+            )
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a file with a top fits a network without
+            network.load_weights(str(file))
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise WeightsError(
+            explain(
+                "weights",
+                f"{file.name} does not fit {network.name}: {reason}",
+                expected=f"a weight file of {network.name} with {len(network.weights)} tensors",
+                received={"weights": path},
+                mend="weights=None starts from random weights.",
+            )
+        ) from error
+
+
+def load_named(
+    make: Callable[[], Any], *, name: str, weights: str, known: tuple[str, ...], file_name: str
+) -> Any:
+    """Let Keras find, or download, the weights it knows under a name.
+
+    Args:
+        make: Calls the Keras constructor.
+        name: The backbone's name, for errors.
+        weights: The name that was asked for.
+        known: The names there are.
+        file_name: The file that Keras looks for.
+
+    Raises:
+        UnknownNameError: If no such weights are known.
+        WeightsNotFoundError: If the file is neither there nor to be had; it says where to put it.
+    """
+    if weights not in known:
+        raise UnknownNameError(
+            explain(
+                "weights",
+                f"{name} has no weights called {weights!r}",
+                expected=f"{did_you_mean(weights, known)}, None, or a path to a weight file",
+                received={"weights": weights},
+            )
+        )
+    wanted = keras_home() / "models" / file_name
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of sizes it was not trained at
+            return make()
+    except Exception as error:
+        # Keras raises a bare Exception when a download fails; anything else is a bad file.
+        if "fetch failure" not in str(error) and wanted.is_file():
+            raise WeightsError(
+                explain(
+                    "weights",
+                    f"{wanted} does not fit {name}: {error}",
+                    expected="the file as Keras publishes it",
+                    received={"weights": weights},
+                    mend=f"Delete {wanted} and try again.",
+                )
+            ) from error
+        raise WeightsNotFoundError(
+            explain(
+                "weights",
+                f"the ImageNet weights of {name} are not on this machine and cannot be downloaded",
+                expected=f"the file {wanted}",
+                received={"weights": weights},
+                mend=(
+                    f"Put {file_name} into {wanted.parent} (KERAS_HOME moves that folder), or pass "
+                    "weights='path/to/file.weights.h5', or weights=None to start from random ones."
+                ),
+            )
+        ) from error
+
+
+def _neighbours(file: Path) -> str | None:
+    folder = file.parent
+    if not folder.is_dir():
+        return f"There is no folder {str(folder)!r} either."
+    near = sorted(p.name for p in folder.iterdir() if p.name.endswith(_ENDINGS))[:5]
+    return f"In that folder: {', '.join(near)}." if near else None

@@ -1,0 +1,184 @@
+"""From a description to a network; the only place that sets ``trainable``."""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from transferkit import _keras, backbones, heads
+from transferkit._types import KerasModel
+from transferkit.augment import Pipeline
+from transferkit.augment.layer import AugmentationLayer
+from transferkit.errors import SpecError, explain
+from transferkit.freeze import Freeze
+from transferkit.select import LayerTable
+from transferkit.spec import BoundHead, ModelSpec, Target
+
+__all__ = [
+    "Assembled",
+    "assemble",
+    "bind",
+    "compile_network",
+    "copy",
+    "freeze",
+    "logits_of",
+    "seeded",
+]
+
+OUTPUTS = "outputs"
+keras = _keras.keras()
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A network and what was decided while it was put together.
+
+    Attributes:
+        network: From raw pixels to activated outputs.
+        bound: The head that knows its classes.
+        table: The backbone's layers.
+        preprocessing: What the network does to pixels first, in words.
+    """
+
+    network: KerasModel
+    bound: BoundHead
+    table: LayerTable
+    preprocessing: str
+
+
+def assemble(
+    spec: ModelSpec,
+    target: Target,
+    *,
+    input_shape: tuple[int, int, int],
+    seed: int,
+    augment: bool = False,
+) -> Assembled:
+    """Put backbone and head into one functional network, its policy applied.
+
+    Args:
+        spec: What the model is.
+        target: What it predicts.
+        input_shape: (height, width, channels) of the pixels.
+        seed: Decides every random initial weight and every dropout mask.
+        augment: Whether the augmentation becomes a layer of the network.
+
+    Raises:
+        BackboneError: If the backbone cannot take that shape.
+        SpecError: If the head does not fit the target or the backbone.
+    """
+    with seeded(seed):
+        body = backbones.load(spec.backbone, input_shape=input_shape, weights=spec.weights)
+        bound = bind(spec, replace(target, strides=tuple(body.taps)))
+        missing = [stride for stride in bound.needs if stride not in body.taps]
+        if missing:
+            raise SpecError(
+                explain(
+                    "head",
+                    f"the head reads strides that {body.info.name} has not: {missing}",
+                    expected=f"strides among {tuple(body.taps)}",
+                    received={"needs": bound.needs},
+                )
+            )
+        logits = bound.build(body.taps)
+        outputs = keras.layers.Activation(bound.activation, dtype="float32", name=OUTPUTS)(logits)
+        network = keras.Model(body.network.inputs[0], outputs, name="transfer_model")
+        if augment and spec.augment:
+            network = _with_augmentation(network, spec, seed)
+    freeze(network, body.table, spec.policy)
+    return Assembled(network, bound, body.table, body.info.preprocessing)
+
+
+def bind(spec: ModelSpec, target: Target) -> BoundHead:
+    """The spec's head, or the plain one for the task, bound to the target."""
+    return (spec.head or heads.default(target)).bind(target)
+
+
+def compile_network(
+    network: KerasModel, bound: BoundHead, optimizer: Any = None, **options: Any
+) -> None:
+    """Compile with the head's loss and metrics and, unless told otherwise, Adam 1e-3."""
+    network.compile(
+        optimizer=optimizer if optimizer is not None else keras.optimizers.Adam(1e-3),
+        loss=bound.loss(from_logits=False),
+        metrics=bound.metrics(),
+        **options,
+    )
+
+
+def freeze(network: KerasModel, table: LayerTable, policy: Freeze) -> frozenset[str]:
+    """Freeze the policy's layers and thaw all others of the table.
+
+    A frozen layer runs in inference mode whatever its kind. ``trainable = False`` does that for
+    BatchNormalization only: a functional network hands ``training=True`` to every layer that takes
+    it, so a frozen Dropout would go on drawing. Each frozen layer, and every layer inside it, is
+    therefore called with ``training=False`` until it is thawed. Takes effect with the next compile.
+
+    Returns:
+        The names of the frozen layers.
+
+    Raises:
+        SelectionError: If the policy names a layer that there is not.
+    """
+    frozen = policy.resolve(table, verb="freeze")
+    by_name = {layer.name: layer for layer in network.layers}
+    for row in table:
+        layer = by_name.get(row.name)
+        if layer is None:  # the backbone's own input layer gave way to the network's
+            continue
+        layer.trainable = row.name not in frozen
+        for part in layer._flatten_layers():
+            _hold_in_inference(part) if row.name in frozen else _release(part)
+    return frozen
+
+
+def logits_of(network: KerasModel) -> KerasModel:
+    """The same network up to the tensor before its last activation, sharing every variable."""
+    return keras.Model(network.inputs, network.get_layer(OUTPUTS).input)
+
+
+def copy(network: KerasModel) -> KerasModel:
+    """A network with the same graph and equal, but own, variables."""
+    twin = keras.models.clone_model(network)
+    twin.set_weights(network.get_weights())
+    return twin
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Make Keras draw its default seeds from `seed`, and leave the global state as it was."""
+    state = random.getstate()  # keras.random.make_default_seed asks the standard library
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def _with_augmentation(network: KerasModel, spec: ModelSpec, seed: int) -> KerasModel:
+    pixels = keras.Input(network.input_shape[1:], name="pictures", dtype="float32")
+    layer = AugmentationLayer(Pipeline(spec.augment), seed=seed, name="augmentation")
+    rewired = backbones.rewire(network, layer(pixels))
+    return keras.Model(pixels, rewired.features, name=network.name)
+
+
+def _hold_in_inference(layer: Any) -> None:
+    if "call" in vars(layer) or "training" not in inspect.signature(layer.call).parameters:
+        return
+    layer.call = _without_training(layer.call)
+
+
+def _without_training(call: Callable[..., Any]) -> Callable[..., Any]:
+    def in_inference(*args: Any, **kwargs: Any) -> Any:
+        return call(*args, **{**kwargs, "training": False})
+
+    return in_inference
+
+
+def _release(layer: Any) -> None:
+    if "call" in vars(layer) and layer.call.__name__ == "in_inference":
+        del layer.call

@@ -1,0 +1,32 @@
+"""One file for a trained network and what belongs to it: the bundle, ``.tkm``.
+
+A bundle is a zip archive without compression:
+
+====================== ==========================================================================
+``manifest.json``      format, schema, versions, facts, the tensors in order, a digest per member
+``network.json``       Keras' configuration of the functional network
+``tensors/00000.npy``  one weight each, in the order of ``network.weights``, as ``np.save`` writes
+====================== ==========================================================================
+
+Opening one is safe with a file from a stranger: see `read`. The digests notice damage and are no
+signature: see `manifest`.
+
+    >>> import tempfile, pathlib, keras
+    >>> from transferkit import bundle
+    >>> pixels = keras.Input((8, 8, 3))
+    >>> outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(pixels))
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "flowers.tkm"
+    >>> bundle.write(path, keras.Model(pixels, outputs), {"class_names": ["daisy", "rose"]})
+    >>> bundle.read_manifest(path).facts["class_names"]
+    ['daisy', 'rose']
+    >>> bundle.read(path).network.output_shape
+    (None, 2)
+"""
+
+from __future__ import annotations
+
+from transferkit.bundle.manifest import Manifest
+from transferkit.bundle.reading import Bundle, read, read_manifest
+from transferkit.bundle.writing import write
+
+__all__ = ["Bundle", "Manifest", "read", "read_manifest", "write"]

@@ -1,0 +1,230 @@
+"""One decoder and one resize, for training, prediction and everything else: Pillow's."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from transferkit._types import ImageSize
+from transferkit._types import image_size as as_image_size
+from transferkit.errors import DataError, DecodeError, SpecError, did_you_mean, explain
+
+__all__ = ["FITS", "MAX_PIXELS", "Fit", "decode"]
+
+Fit = Literal["stretch", "crop", "pad"]
+FITS = ("stretch", "crop", "pad")
+MAX_PIXELS = 100_000_000
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_OPENING = threading.Lock()  # warning filters belong to the process, and a pool of threads decodes
+
+
+def decode(
+    picture: Any,
+    *,
+    image_size: ImageSize | None,
+    fit: Fit = "stretch",
+    channels: int = 3,
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray[Any, Any]:
+    """Decode a picture and bring it to size.
+
+    EXIF orientation is applied. Transparent pixels are shown on white. 16-bit grey is scaled to 8.
+    Resizing is bilinear and antialiased.
+
+    Args:
+        picture: A path, a ``PIL.Image``, or an array ``(height, width[, channels])`` of pixels
+            0..255, uint8 or float.
+        image_size: A side or (height, width) in pixels; None keeps the picture's own.
+        fit: ``"stretch"`` to the size, ``"crop"`` what is too long, or ``"pad"`` with black.
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA); an array may have any number.
+        max_pixels: Pictures of more pixels are refused before they are decoded.
+
+    Returns:
+        uint8 ``(height, width, channels)``.
+
+    Raises:
+        DecodeError: If the picture cannot be read; says which and why.
+        SpecError: If `fit` or `channels` is unknown.
+    """
+    if fit not in FITS:
+        raise SpecError(
+            explain(
+                "decode",
+                "the fit is unknown",
+                expected=did_you_mean(fit, FITS),
+                received={"fit": fit},
+            )
+        )
+    size = None if image_size is None else as_image_size(image_size, verb="decode")
+    if isinstance(picture, np.ndarray):
+        return _from_array(picture, size, fit, channels)
+    if channels not in _MODES:
+        raise SpecError(
+            explain(
+                "decode",
+                f"picture files do not give {channels} channels",
+                expected="1 (grey), 3 (RGB) or 4 (RGBA)",
+                received={"channels": channels},
+                mend="tk.data.from_arrays takes any number of channels.",
+            )
+        )
+    if isinstance(picture, Image.Image):
+        return np.asarray(_fitted(_in_mode(picture, channels), size, fit)).reshape(
+            *_hw(size, picture), -1
+        )
+    return _from_file(Path(picture), size, fit, channels, max_pixels)
+
+
+def check_range(images: np.ndarray[Any, Any], *, verb: str) -> None:
+    """Refuse pixels that are not 0..255.
+
+    Raises:
+        DataError: Saying what they look like.
+    """
+    if images.dtype == np.uint8 or not images.size:
+        return
+    if images.dtype.kind not in "fiu":
+        raise DataError(
+            explain(
+                verb,
+                f"pixels of type {images.dtype} are no pixels",
+                expected="uint8, or floats 0..255",
+                received={"dtype": str(images.dtype)},
+            )
+        )
+    low, high = float(images.min()), float(images.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise DataError(explain(verb, "some pixels are NaN or infinite", expected="pixels 0..255"))
+    if low < 0 or high > 255:
+        raise DataError(
+            explain(
+                verb,
+                "pixels lie outside 0..255",
+                expected="raw pixels 0..255; the network scales them itself",
+                received={"lowest": low, "highest": high},
+                mend="Undo your own scaling, or pass pixel_range=(low, high) to from_arrays.",
+            )
+        )
+    if images.dtype.kind == "f" and 0 < high <= 1:
+        raise DataError(
+            explain(
+                verb,
+                "pixels look like 0..1",
+                expected="raw pixels 0..255; the network scales them itself",
+                received={"lowest": low, "highest": high},
+                mend="Pass images * 255, or pixel_range=(0, 1) to from_arrays.",
+            )
+        )
+
+
+def _from_array(
+    array: np.ndarray[Any, Any], size: tuple[int, int] | None, fit: Fit, channels: int
+) -> np.ndarray[Any, Any]:
+    check_range(array, verb="decode")
+    pixels = array if array.ndim == 3 else array[..., None]
+    if array.ndim not in (2, 3):
+        raise DecodeError(
+            explain(
+                "decode",
+                "the array is no picture",
+                expected="(height, width) or (height, width, channels)",
+                received={"shape": array.shape},
+            )
+        )
+    if pixels.shape[-1] == 1 and channels == 3:
+        pixels = np.repeat(pixels, 3, axis=-1)
+    if pixels.shape[-1] != channels:
+        raise DecodeError(
+            explain(
+                "decode",
+                f"the array has {pixels.shape[-1]} channels",
+                expected=f"{channels} channels",
+                received={"shape": array.shape},
+            )
+        )
+    if size is None or pixels.shape[:2] == size:
+        return pixels
+    planes = [
+        np.asarray(_fitted(Image.fromarray(pixels[..., c].astype(np.float32)), size, fit))
+        for c in range(channels)
+    ]
+    resized = np.stack(planes, axis=-1)
+    return np.rint(resized).astype(np.uint8) if array.dtype == np.uint8 else resized
+
+
+def _from_file(
+    path: Path, size: tuple[int, int] | None, fit: Fit, channels: int, max_pixels: int
+) -> np.ndarray[Any, Any]:
+    try:
+        with _OPENING, warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # max_pixels decides
+            picture_file = Image.open(path)
+        with picture_file as opened:
+            _check_size(path, opened.size, max_pixels)
+            picture = _in_mode(opened, channels)
+            return np.asarray(_fitted(picture, size, fit)).reshape(*_hw(size, picture), -1)
+    except DecodeError:
+        raise
+    except FileNotFoundError as error:
+        raise _unreadable(path, "there is no such file") from error
+    except UnidentifiedImageError as error:
+        empty = path.stat().st_size == 0
+        reason = "the file is empty" if empty else "it is no picture that Pillow knows"
+        raise _unreadable(path, reason) from error
+    except Image.DecompressionBombError as error:
+        raise _unreadable(path, "it is far too large (a decompression bomb?)") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise _unreadable(path, str(error) or type(error).__name__) from error
+
+
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise _unreadable(
+            path, f"{height} x {width} pixels are more than max_pixels={max_pixels:,}"
+        )
+    if min(width, height) < 2:
+        raise _unreadable(path, f"{height} x {width} pixels show nothing")
+
+
+def _in_mode(picture: Image.Image, channels: int) -> Image.Image:
+    """Upright, and in the mode that has so many channels."""
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode.startswith("I;16") or upright.mode == "I":
+        values = np.asarray(upright, dtype=np.float64) / 257.0
+        upright = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+    if channels != 4 and ("A" in upright.getbands() or "transparency" in upright.info):
+        clear = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+    return upright.convert(_MODES[channels])
+
+
+def _fitted(picture: Image.Image, size: tuple[int, int] | None, fit: Fit) -> Image.Image:
+    if size is None or picture.size == size[::-1]:
+        return picture
+    bilinear = Image.Resampling.BILINEAR
+    if fit == "stretch":
+        return picture.resize(size[::-1], bilinear)
+    if fit == "crop":
+        return ImageOps.fit(picture, size[::-1], bilinear)
+    return ImageOps.pad(picture, size[::-1], bilinear)
+
+
+def _hw(size: tuple[int, int] | None, picture: Image.Image) -> tuple[int, int]:
+    return size if size is not None else (picture.height, picture.width)
+
+
+def _unreadable(path: Path, reason: str) -> DecodeError:
+    return DecodeError(
+        explain(
+            "decode",
+            f"{path} cannot be read: {reason}",
+            expected="a whole JPEG, PNG, BMP or WebP picture",
+            mend="Delete or replace the file, or pass on_bad='skip' to from_directory.",
+        )
+    )

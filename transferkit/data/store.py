@@ -1,0 +1,81 @@
+"""Decoded pixels, uint8, each picture once: in memory, or memory-mapped if they do not fit."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from transferkit.errors import DataError
+
+__all__ = ["allocate", "fill", "memory_budget", "take"]
+
+
+def memory_budget() -> int:
+    """Bytes of pixels that are kept in memory: a quarter of what is free when it is asked."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    except (AttributeError, OSError, ValueError):
+        return 1 << 30
+
+
+def allocate(shape: tuple[int, ...], dtype: Any = np.uint8) -> np.ndarray[Any, Any]:
+    """Room for pixels; a temporary file that goes with the array where memory is short."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if size <= memory_budget() or not size:  # an empty file cannot be mapped
+        return np.empty(shape, dtype)
+    handle, path = tempfile.mkstemp(prefix="transferkit-", suffix=".pixels")
+    os.close(handle)
+    mapped = np.memmap(path, dtype, "w+", shape=shape)
+    weakref.finalize(mapped, _remove, path)
+    return mapped
+
+
+def fill(
+    into: np.ndarray[Any, Any],
+    items: Sequence[Any],
+    read: Callable[[Any], np.ndarray[Any, Any]],
+    *,
+    workers: int | None = None,
+) -> list[tuple[Any, Exception]]:
+    """Read every item into its row with a pool of threads, only a few of them waiting at a time.
+
+    Returns:
+        The items that could not be read, with their errors.
+    """
+    failed: list[tuple[Any, Exception]] = []
+
+    def one(index: int) -> tuple[Any, Exception] | None:
+        try:
+            into[index] = read(items[index])
+        except DataError as error:
+            return items[index], error
+        return None
+
+    count = workers or min(32, (os.cpu_count() or 1) + 4)
+    todo = iter(range(len(items)))
+    with ThreadPoolExecutor(count) as pool:
+        while chunk := list(islice(todo, 16 * count)):
+            failed.extend(result for result in pool.map(one, chunk) if result is not None)
+    return failed
+
+
+def take(array: np.ndarray[Any, Any], indices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Some rows, on disk again if they are large: plain indexing would bring them into memory."""
+    room = allocate((len(indices), *array.shape[1:]), array.dtype)
+    for start in range(0, len(indices), 256):
+        room[start : start + 256] = array[indices[start : start + 256]]
+    return room
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return

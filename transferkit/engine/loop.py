@@ -1,0 +1,150 @@
+"""The epochs of one phase: steps, validation, Keras callbacks, the record of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from transferkit._types import KerasModel
+from transferkit.engine.step import Steps
+from transferkit.history import EpochRecord
+from transferkit.plan import Phase
+from transferkit.schedules import Constant
+
+__all__ = ["Best", "PhaseRun", "run_epochs"]
+
+
+@dataclass(frozen=True)
+class PhaseRun:
+    """What the loop needs to know of a phase.
+
+    Attributes:
+        phase: Its description.
+        number: Its place in the plan, from 0.
+        start: Its first epoch, counted over all phases; after a resumed run, the first one left.
+        stop: The epoch behind its last.
+        steps: Batches in an epoch.
+    """
+
+    phase: Phase
+    number: int
+    start: int
+    stop: int
+    steps: int
+
+
+def run_epochs(
+    network: KerasModel,
+    compiled: Steps,
+    run: PhaseRun,
+    batches: Any,
+    validation: Any | None,
+    callbacks: Any,
+) -> Iterator[EpochRecord]:
+    """Run a phase's epochs and hand out a record after each.
+
+    Args:
+        network: What callbacks see; its optimizer is the step's.
+        compiled: The steps.
+        run: Which epochs.
+        batches: The training batches of all these epochs in a row.
+        validation: The validation batches, or None.
+        callbacks: A ``keras.callbacks.CallbackList``.
+    """
+    source = iter(batches)
+    best = Best(network, run.phase)
+    network.stop_training = False
+    for epoch in range(run.start, run.stop):
+        began = time.perf_counter()
+        callbacks.on_epoch_begin(epoch)
+        logs = _train(network, compiled, run, source, callbacks, epoch)
+        if validation is not None:
+            logs |= _validate(compiled, validation, callbacks)
+        shown = dict(logs)  # callbacks may write into it
+        callbacks.on_epoch_end(epoch, shown)
+        yield EpochRecord(
+            epoch=epoch,
+            phase=run.number,
+            phase_name=run.phase.name,
+            metrics=logs,
+            seconds=time.perf_counter() - began,
+            learning_rate=_learning_rate(network.optimizer),
+        )
+        if best.should_stop(logs) or network.stop_training:
+            break
+    best.restore()
+
+
+def _train(
+    network: KerasModel, compiled: Steps, run: PhaseRun, source: Any, callbacks: Any, epoch: int
+) -> dict[str, float]:
+    schedule = run.phase.learning_rate
+    total = run.phase.epochs * run.steps
+    done = (epoch - run.stop + run.phase.epochs) * run.steps
+    compiled.reset()
+    logs: dict[str, Any] = {}
+    for step in range(run.steps):
+        if not isinstance(schedule, Constant):
+            network.optimizer.learning_rate = schedule(done + step, total)
+        callbacks.on_train_batch_begin(step)
+        logs = compiled.train(next(source))
+        callbacks.on_train_batch_end(step, logs)
+        if network.stop_training:
+            break
+    return _floats(logs)
+
+
+def _validate(compiled: Steps, validation: Any, callbacks: Any) -> dict[str, float]:
+    compiled.reset()
+    callbacks.on_test_begin()
+    logs: dict[str, Any] = {}
+    for step, batch in enumerate(validation):
+        callbacks.on_test_batch_begin(step)
+        logs = compiled.evaluate(batch)
+        callbacks.on_test_batch_end(step, logs)
+    callbacks.on_test_end(logs)
+    return {f"val_{name}": value for name, value in _floats(logs).items()}
+
+
+def _floats(logs: dict[str, Any]) -> dict[str, float]:
+    return {name: float(np.asarray(value)) for name, value in logs.items()}
+
+
+def _learning_rate(optimizer: Any) -> float:
+    return float(np.asarray(optimizer.learning_rate))
+
+
+class Best:
+    """Early stopping and the best weights of one phase."""
+
+    def __init__(self, network: KerasModel, phase: Phase) -> None:
+        self.network = network
+        self.phase = phase
+        self.sign = -1.0 if _should_fall(phase.monitor) else 1.0
+        self.value = -np.inf
+        self.waited = 0
+        self.weights: list[Any] | None = None
+
+    def should_stop(self, logs: dict[str, float]) -> bool:
+        """Note an epoch; True if the phase's patience is at its end."""
+        value = self.sign * logs.get(self.phase.monitor, np.nan)
+        if value > self.value:
+            self.value, self.waited = value, 0
+            if self.phase.restore_best:
+                self.weights = self.network.get_weights()
+        else:
+            self.waited += 1
+        return self.phase.early_stopping is not None and self.waited >= self.phase.early_stopping
+
+    def restore(self) -> None:
+        """Put the best weights back, where they were asked for."""
+        if self.weights is not None:
+            self.network.set_weights(self.weights)
+
+
+def _should_fall(monitor: str) -> bool:
+    return any(word in monitor for word in ("loss", "error", "mae", "mse", "rmse"))

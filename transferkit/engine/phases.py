@@ -1,0 +1,225 @@
+"""A plan, phase by phase: freeze, recompile, train, carry on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transferkit import _keras, build
+from transferkit._types import KerasModel
+from transferkit.augment import Pipeline
+from transferkit.engine import batches, resume
+from transferkit.engine.loop import PhaseRun, run_epochs
+from transferkit.engine.progress import Progress
+from transferkit.engine.step import Steps, make_steps
+from transferkit.errors import SpecError, did_you_mean, explain
+from transferkit.freeze import Freeze
+from transferkit.history import History
+from transferkit.plan import OPTIMIZERS, Optimizer, Phase, Plan
+from transferkit.schedules import Constant
+from transferkit.select import LayerTable
+from transferkit.spec import BoundHead, Engine
+
+__all__ = ["Material", "run_plan", "scope"]
+
+keras, tf = _keras.keras(), _keras.tf()
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a plan is run on: plain parts.
+
+    Attributes:
+        network: The network; its weights are moved in place.
+        table: The backbone's layers.
+        bound: Loss, metrics and targets.
+        policy: The policy of phases that have none of their own.
+        pipeline: The augmentation.
+        train: (pixels, targets) of the training split.
+        val: (pixels, targets) of the validation split, or None.
+    """
+
+    network: KerasModel
+    table: LayerTable
+    bound: BoundHead
+    policy: Freeze
+    pipeline: Pipeline
+    train: tuple[Any, Any]
+    val: tuple[Any, Any] | None
+
+
+def scope(engine: Engine) -> Any:
+    """The strategy's scope, in which network, optimizer and metrics have to be made."""
+    return _strategy(engine).scope()
+
+
+def run_plan(
+    material: Material,
+    plan: Plan,
+    *,
+    seed: int,
+    engine: Engine,
+    callbacks: Sequence[Any] = (),
+    verbose: int = 1,
+) -> History:
+    """Train through all phases and return one history of them.
+
+    Callbacks see every phase as a training of its own (``on_train_begin`` to ``on_train_end``),
+    with epochs counted over the whole plan.
+
+    Args:
+        material: What is trained, on what.
+        plan: The phases.
+        seed: Decides order and augmentation.
+        engine: How it is run.
+        callbacks: Keras callbacks.
+        verbose: 0 silent, 1 a bar, 2 a line per epoch.
+
+    Raises:
+        SpecError: If a phase monitors what is not measured.
+        SelectionError: If a policy names a layer that there is not.
+    """
+    for phase in plan:  # every policy is resolved before the first step is taken
+        (phase.freeze or material.policy).resolve(material.table, verb="fit")
+    history = History()
+    first = resume.first_phase(plan, callbacks)
+    begin = sum(phase.epochs for phase in plan.phases[:first])
+    for number in range(first, len(plan)):
+        phase = plan.phases[number]
+        last = number == len(plan) - 1
+        own = resume.callbacks_for(callbacks, begin=number == first, end=last)
+        _append_logs(own, again=number > first)
+        window = (begin, begin + phase.epochs, plan.epochs)
+        history = _run_phase(
+            material, plan, number, window, own, history, seed=seed, engine=engine, verbose=verbose
+        )
+        begin += phase.epochs
+    return history
+
+
+def _run_phase(
+    material: Material,
+    plan: Plan,
+    number: int,
+    window: tuple[int, int, int],
+    callbacks: Sequence[Any],
+    history: History,
+    *,
+    seed: int,
+    engine: Engine,
+    verbose: int,
+) -> History:
+    phase, (begin, stop, last_epoch) = plan.phases[number], window
+    network, strategy = material.network, _strategy(engine)
+    build.freeze(network, material.table, phase.freeze or material.policy)
+    with strategy.scope():
+        optimizer = make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
+        build.compile_network(network, material.bound, optimizer, jit_compile=False)
+        compiled = make_steps(
+            network,
+            build.logits_of(network),
+            material.bound,
+            optimizer,
+            strategy,
+            xla=bool(engine.xla),
+        )
+    _check_monitor(phase, compiled, has_val=material.val is not None)
+    pixels, targets = material.train
+    replicas = strategy.num_replicas_in_sync
+    steps = len(batches.bounds(len(targets), phase.batch_size, replicas))
+    headline = _headline(network, phase, number, len(plan))
+    listed = keras.callbacks.CallbackList(
+        [*callbacks, Progress(headline, last_epoch, verbose)],
+        model=network,
+        epochs=stop,
+        steps=steps,
+        verbose=verbose,
+    )
+    listed.on_train_begin()
+    start = resume.take_initial_epoch(network, begin)
+    run = PhaseRun(phase, number, start, stop, steps)
+    training = batches.training_batches(
+        pixels,
+        targets,
+        phase,
+        material.pipeline,
+        seed=seed,
+        first_epoch=start,
+        epochs=max(stop - start, 0),
+        replicas=replicas,
+    )
+    validation = None
+    if material.val is not None:
+        validation = batches.validation_batches(*material.val, phase.batch_size, replicas)
+    if replicas > 1:
+        training = strategy.experimental_distribute_dataset(training)
+        validation = validation and strategy.experimental_distribute_dataset(validation)
+    for record in run_epochs(network, compiled, run, training, validation, listed):
+        history = history.append(record)
+    listed.on_train_end()
+    return history
+
+
+def make_optimizer(described: Optimizer, learning_rate: float) -> Any:
+    """A fresh optimizer from its configuration; a rate of 0 stands for a warm-up's first step."""
+    config = {**described.config, "learning_rate": learning_rate}
+    if described.cls is not None:
+        return described.cls.from_config(config)
+    # keras.optimizers.get does not know all of them by their small names (Lamb).
+    kinds = {name.lower(): name for name in dir(keras.optimizers)}
+    kind = getattr(keras.optimizers, kinds.get(described.name, ""), None)
+    if kind is None:
+        raise SpecError(
+            explain(
+                "fit",
+                f"the optimizer {described.name!r} is none of Keras' own",
+                expected=did_you_mean(described.name, OPTIMIZERS),
+                received={"optimizer": described.name},
+                mend="Phase(..., optimizer=MyOptimizer()) brings its class along.",
+            )
+        )
+    return kind.from_config(config)
+
+
+def _strategy(engine: Engine) -> Any:
+    return engine.strategy if engine.strategy is not None else tf.distribute.get_strategy()
+
+
+def _headline(network: KerasModel, phase: Phase, number: int, phases: int) -> str:
+    moving = sum(weight.shape.num_elements() for weight in map(_tensor, network.trainable_weights))
+    total = network.count_params()
+    rate = phase.learning_rate
+    shown = f"{rate.value:g}" if isinstance(rate, Constant) else repr(rate)
+    return (
+        f"Phase {number + 1}/{phases}: {phase.name} - {phase.epochs} epochs, "
+        f"{phase.optimizer.name} {shown}, {moving:,} of {total:,} parameters train"
+    )
+
+
+def _tensor(weight: Any) -> Any:
+    return tf.convert_to_tensor(weight)
+
+
+def _check_monitor(phase: Phase, compiled: Steps, *, has_val: bool) -> None:
+    if phase.early_stopping is None and not phase.restore_best:
+        return
+    known = list(compiled.metric_names)
+    known += [f"val_{name}" for name in known] if has_val else []
+    if phase.monitor not in known:
+        raise SpecError(
+            explain(
+                "fit",
+                f"phase {phase.name!r} monitors {phase.monitor!r}, which is not measured",
+                expected=did_you_mean(phase.monitor, known),
+                received={"monitor": phase.monitor},
+                mend="Phase(..., monitor='loss')" if not has_val else None,
+            )
+        )
+
+
+def _append_logs(callbacks: Sequence[Any], *, again: bool) -> None:
+    """Let a CSV log go on behind the phase before instead of starting anew."""
+    for callback in callbacks:
+        if again and isinstance(callback, keras.callbacks.CSVLogger):
+            callback.append = True

@@ -1,0 +1,122 @@
+"""Heads: what stands on a backbone and answers the question.
+
+>>> import transferkit as tk
+>>> tk.heads.names()
+('classification', 'multilabel', 'regression')
+>>> tk.heads.classification(dropout=0.2).dropout
+0.2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from transferkit._registry import Registry
+from transferkit.errors import SpecError, explain
+from transferkit.heads.classification import Classification, classification
+from transferkit.heads.multilabel import Multilabel, multilabel
+from transferkit.heads.regression import Regression, regression
+from transferkit.heads.results import Labels, Prediction, Value
+from transferkit.spec import Head, Target
+
+__all__ = [
+    "Classification",
+    "Labels",
+    "Multilabel",
+    "Prediction",
+    "Regression",
+    "Value",
+    "classification",
+    "default",
+    "from_config",
+    "multilabel",
+    "names",
+    "register",
+    "regression",
+    "to_config",
+]
+
+_HEADS: Registry[type[Any]] = Registry("head", group="transferkit.heads")
+_HEADS.add("classification", Classification)
+_HEADS.add("multilabel", Multilabel)
+_HEADS.add("regression", Regression)
+
+_FOR_TASK: Mapping[str, Head] = {
+    "classes": Classification(),
+    "labels": Multilabel(),
+    "values": Regression(),
+}
+
+
+def names(glob: str = "*") -> tuple[str, ...]:
+    """All registered heads, sorted.
+
+    Args:
+        glob: A shell pattern over the name.
+    """
+    return _HEADS.names(glob)
+
+
+def register(name: str, head: type[Any], *, replace: bool = False) -> None:
+    """Make a head's class known by name, so that saved models can name it.
+
+    Args:
+        name: The name in saved files.
+        head: A frozen dataclass that meets `transferkit.spec.Head`.
+        replace: Whether a name that is taken may be given anew.
+
+    Raises:
+        SpecError: If it is no dataclass with a `bind` method, or the name is taken.
+    """
+    if not (isinstance(head, type) and is_dataclass(head) and hasattr(head, "bind")):
+        raise SpecError(
+            explain(
+                "register",
+                "that is no head",
+                expected="a frozen dataclass with a method bind(target)",
+                received={"head": head},
+            )
+        )
+    _HEADS.add(name, head, replace=replace)
+
+
+def default(target: Target) -> Head:
+    """The plain head for a target's task."""
+    return _FOR_TASK[target.task]
+
+
+def to_config(head: Head) -> dict[str, Any]:
+    """A JSON-ready form of a registered head.
+
+    Raises:
+        SpecError: If its class is not registered.
+    """
+    for name, known in _HEADS.items():
+        if type(head) is known:
+            return {"name": name, **asdict(head)}  # type: ignore[call-overload]
+    raise SpecError(
+        explain(
+            "save",
+            f"the head {type(head).__name__} is not registered",
+            expected="a head that a saved file can name",
+            received={"head": head},
+            mend=f"tk.heads.register('{type(head).__name__.lower()}', {type(head).__name__})",
+        )
+    )
+
+
+def from_config(config: Mapping[str, Any]) -> Head:
+    """The head whose `to_config` gave `config`.
+
+    Raises:
+        UnknownNameError: If nobody registered it here.
+    """
+    fields = {key: _tupled(value) for key, value in config.items() if key != "name"}
+    made: Head = _HEADS.get(config["name"], verb="load")(**fields)
+    return made
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(item) for item in value) if isinstance(value, list) else value

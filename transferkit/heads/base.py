@@ -1,0 +1,221 @@
+"""What heads for whole pictures share: pooling, hidden layers, class weights, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from transferkit import _keras
+from transferkit._types import Tensor
+from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
+from transferkit.spec import Taps, Target
+
+Pooling = Literal["avg", "max", "both", "flatten"]
+ClassWeight = Literal["balanced"] | Mapping[str, float] | None
+
+POOLINGS = ("avg", "max", "both", "flatten")
+
+
+def check_common(
+    verb: str, *, dropout: float, hidden: Sequence[int], pooling: str, label_smoothing: float = 0.0
+) -> None:
+    """Refuse arguments that no head for whole pictures can have.
+
+    Raises:
+        SpecError: Naming the argument.
+    """
+    if not 0 <= dropout < 1:
+        raise wrong(verb, "dropout", dropout, "a share of at least 0 and below 1", "dropout=0.2")
+    if not 0 <= label_smoothing < 1:
+        raise wrong(
+            verb,
+            "label_smoothing",
+            label_smoothing,
+            "a share of at least 0 and below 1",
+            "label_smoothing=0.1",
+        )
+    if not all(isinstance(width, int) and width > 0 for width in hidden):
+        raise wrong(verb, "hidden", hidden, "widths of 1 or more", "hidden=(256,)")
+    if pooling not in POOLINGS:
+        raise wrong(verb, "pooling", pooling, did_you_mean(pooling, POOLINGS), "pooling='avg'")
+
+
+def check_task(verb: str, target: Target, task: str) -> None:
+    """Refuse a target of another task, or one without outputs.
+
+    Raises:
+        SpecError: Naming the head that fits.
+    """
+    fitting = {"classes": "classification", "labels": "multilabel", "values": "regression"}
+    if target.task != task:
+        raise SpecError(
+            explain(
+                verb,
+                f"the data has {target.task}, which this head does not predict",
+                expected=f"a target of {task}",
+                received={"task": target.task},
+                mend=f"model.head(tk.heads.{fitting[target.task]}())",
+            )
+        )
+    least = 2 if task == "classes" else 1
+    if target.outputs < least:
+        raise SpecError(
+            explain(
+                verb,
+                f"{target.outputs} outputs are too few",
+                expected=f"at least {least}",
+                received={"class_names": target.class_names, "outputs": target.outputs},
+            )
+        )
+
+
+def embed(taps: Taps, *, pooling: Pooling, hidden: Sequence[int], dropout: float) -> Tensor:
+    """The vector that a head's last layer reads: pooled, through hidden layers, dropped out."""
+    layers = _keras.keras().layers
+    x = pool(taps.features, pooling)
+    for index, width in enumerate(hidden):
+        x = layers.Dense(width, activation="relu", name=f"head_hidden_{index}")(x)
+        if dropout:
+            x = layers.Dropout(dropout, name=f"head_hidden_dropout_{index}")(x)
+    return layers.Dropout(dropout, name="head_dropout")(x) if dropout else x
+
+
+def pool(features: Tensor, pooling: Pooling) -> Tensor:
+    """A vector ``(batch, channels)`` from a map; a vector passes as it is."""
+    layers = _keras.keras().layers
+    if len(features.shape) == 2:
+        return features
+    if pooling == "flatten":
+        return layers.Flatten(name="head_flatten")(features)
+    parts = []
+    if pooling in ("avg", "both"):
+        parts.append(layers.GlobalAveragePooling2D(name="head_average")(features))
+    if pooling in ("max", "both"):
+        parts.append(layers.GlobalMaxPooling2D(name="head_maximum")(features))
+    return parts[0] if len(parts) == 1 else layers.Concatenate(name="head_pooled")(parts)
+
+
+def logits(x: Tensor, outputs: int) -> Tensor:
+    """The last dense layer, float32 whatever the rest computes in."""
+    return _keras.keras().layers.Dense(outputs, dtype="float32", name="head_logits")(x)
+
+
+def class_weights(verb: str, value: ClassWeight, target: Target) -> tuple[float, ...] | None:
+    """One weight for each class, in the order of the outputs.
+
+    ``"balanced"`` gives N / (C n_c), as scikit-learn does; without counts (a network that is built
+    but not fitted) there is nothing to balance and the weights are None.
+
+    Raises:
+        UnknownNameError: If a mapping names a class that there is not.
+        SpecError: If a weight is negative or not a number.
+    """
+    if value is None or (value == "balanced" and target.counts is None):
+        return None
+    if value == "balanced":
+        counts = np.asarray(target.counts, dtype=np.float64)
+        return tuple(float(w) for w in counts.sum() / (len(counts) * np.maximum(counts, 1)))
+    if not isinstance(value, Mapping):
+        raise wrong(
+            verb, "class_weight", value, "'balanced' or a mapping", "class_weight='balanced'"
+        )
+    for name in value:
+        if name not in target.class_names:
+            raise UnknownNameError(
+                explain(
+                    verb,
+                    f"class_weight names {name!r}, which is no class",
+                    expected=did_you_mean(str(name), target.class_names),
+                    received={"class_weight": dict(value)},
+                )
+            )
+    weights = tuple(float(value.get(name, 1.0)) for name in target.class_names)
+    if not all(np.isfinite(w) and w >= 0 for w in weights):
+        raise wrong(
+            verb, "class_weight", dict(value), "finite weights of 0 or more", "{'bees': 2.0}"
+        )
+    return weights
+
+
+def check_class_weight(verb: str, value: ClassWeight) -> None:
+    """Refuse what is neither a rule nor a mapping, before any class is known.
+
+    Raises:
+        SpecError: Naming the argument.
+    """
+    if value not in (None, "balanced") and not isinstance(value, Mapping):
+        raise wrong(
+            verb, "class_weight", value, "'balanced' or a mapping", "class_weight='balanced'"
+        )
+
+
+def frozen_mapping(value: ClassWeight) -> Any:
+    """A class weight as a hashable value: pairs for a mapping."""
+    return tuple(sorted(value.items())) if isinstance(value, Mapping) else value
+
+
+def thawed(value: Any) -> ClassWeight:
+    """The inverse of `frozen_mapping`."""
+    return dict(value) if isinstance(value, tuple) else value
+
+
+def binary_accuracy() -> Any:
+    """Share of outputs on the right side of one half, called accuracy."""
+    return _keras.keras().metrics.BinaryAccuracy(name="accuracy")
+
+
+def keras_metrics(verb: str, names: Iterable[str]) -> list[Any]:
+    """Fresh Keras metrics by name.
+
+    Raises:
+        UnknownNameError: If Keras knows no such metric.
+    """
+    metrics = _keras.keras().metrics
+    made = []
+    for name in names:
+        try:
+            found = metrics.get(name)
+        except ValueError as error:
+            known = [n for n in dir(metrics) if n[:1].isupper()]
+            raise UnknownNameError(
+                explain(
+                    verb,
+                    f"Keras knows no metric called {name!r}",
+                    expected=did_you_mean(name, known),
+                    received={"metrics": name},
+                    mend="metrics=('AUC',)",
+                )
+            ) from error
+        is_metric = isinstance(found, metrics.Metric)
+        made.append(found if is_metric else metrics.MeanMetricWrapper(found, name=name))
+    return made
+
+
+def check_labels(verb: str, labels: Any, target: Target) -> np.ndarray[Any, Any]:
+    """Labels as an array, finite and inside the classes.
+
+    Raises:
+        SpecError: If they are not.
+    """
+    array = np.asarray(labels)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise wrong(verb, "labels", array, "finite labels", "Drop the rows with NaN.")
+    ids = target.task == "classes" and array.ndim == 1
+    if ids and array.size and not (array.min() >= 0 and array.max() < target.outputs):
+        raise wrong(
+            verb, "labels", array, f"class ids from 0 to {target.outputs - 1}", "Check class_names."
+        )
+    if not ids and array.shape[1:] not in ((target.outputs,), ()):
+        raise wrong(verb, "labels", array.shape, f"rows of {target.outputs}", "Check class_names.")
+    return cast("np.ndarray[Any, Any]", array)
+
+
+def wrong(verb: str, name: str, value: Any, expected: str, mend: str) -> SpecError:
+    """The error for one argument that is out of its range."""
+    return SpecError(
+        explain(
+            verb, f"{name} is out of range", expected=expected, received={name: value}, mend=mend
+        )
+    )

@@ -1,0 +1,139 @@
+"""Any number of labels per picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from transferkit._types import Tensor
+from transferkit.heads import base, losses
+from transferkit.heads.results import Labels
+from transferkit.spec import Taps, Target, Task
+
+__all__ = ["BoundMultilabel", "Multilabel", "multilabel"]
+
+
+@dataclass(frozen=True)
+class Multilabel:
+    """A sigmoid for each label; see `multilabel` for the fields."""
+
+    dropout: float = 0.0
+    hidden: tuple[int, ...] = ()
+    pooling: base.Pooling = "avg"
+    label_smoothing: float = 0.0
+    class_weight: Any = None
+    threshold: float = 0.5
+    extra_metrics: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> Task:
+        """What kind of target it predicts."""
+        return "labels"
+
+    def bind(self, target: Target) -> BoundMultilabel:
+        """Meet the labels.
+
+        Raises:
+            SpecError: If the target is no set of labels.
+        """
+        base.check_task("multilabel", target, "labels")
+        weights = base.class_weights("multilabel", base.thawed(self.class_weight), target)
+        base.keras_metrics("multilabel", self.extra_metrics)
+        return BoundMultilabel(self, target, weights)
+
+
+@dataclass(frozen=True)
+class BoundMultilabel:
+    """A multilabel head that knows its labels."""
+
+    head: Multilabel
+    target: Target
+    weights: tuple[float, ...] | None = None
+    needs: tuple[int, ...] = ()
+    activation: str = "sigmoid"
+
+    @property
+    def threshold(self) -> float:
+        """The probability above which a label counts as given."""
+        return self.head.threshold
+
+    def build(self, taps: Taps) -> Tensor:
+        """Logits ``(batch, labels)``."""
+        head = self.head
+        x = base.embed(taps, pooling=head.pooling, hidden=head.hidden, dropout=head.dropout)
+        return base.logits(x, self.target.outputs)
+
+    def loss(self, *, from_logits: bool = True) -> Any:
+        """Binary cross entropy, averaged over the labels; weights count for positives."""
+        return losses.SigmoidCrossEntropy(
+            from_logits, self.head.label_smoothing, positive_weight=self.weights
+        )
+
+    def metrics(self) -> list[Any]:
+        """Accuracy over all labels, and what was asked for besides."""
+        return [base.binary_accuracy(), *base.keras_metrics("multilabel", self.head.extra_metrics)]
+
+    def targets(self, labels: Any) -> np.ndarray[Any, Any]:
+        """Multi-hot rows, float32."""
+        return base.check_labels("multilabel", labels, self.target).astype(np.float32)
+
+    def decode(self, outputs: np.ndarray[Any, Any]) -> list[Labels]:
+        """`Labels` for each row."""
+        names = self.target.class_names
+        return [
+            Labels(
+                tuple(n for n, p in zip(names, row, strict=True) if p > self.head.threshold),
+                {n: float(p) for n, p in zip(names, row, strict=True)},
+            )
+            for row in outputs
+        ]
+
+
+def multilabel(
+    *,
+    dropout: float = 0.0,
+    hidden: tuple[int, ...] = (),
+    pooling: base.Pooling = "avg",
+    label_smoothing: float = 0.0,
+    class_weight: base.ClassWeight = None,
+    threshold: float = 0.5,
+    metrics: tuple[str, ...] = (),
+) -> Multilabel:
+    """A head that gives each picture any number of labels.
+
+    Args:
+        dropout: Share of the features that is dropped in training, in [0, 1).
+        hidden: Widths of ReLU layers between the features and the logits.
+        pooling: ``"avg"``, ``"max"``, ``"both"`` or ``"flatten"``; see `classification`.
+        label_smoothing: Moves labels towards 1/2, in [0, 1).
+        class_weight: ``"balanced"`` or weights by label name: the weight of a label's positives in
+            the loss; negatives weigh 1.
+        threshold: The probability above which a label counts as given, in (0, 1).
+        metrics: Names of Keras metrics beside accuracy.
+
+    Raises:
+        SpecError: If an argument is out of its range.
+    """
+    base.check_common(
+        "multilabel",
+        dropout=dropout,
+        hidden=tuple(hidden),
+        pooling=pooling,
+        label_smoothing=label_smoothing,
+    )
+    base.check_class_weight("multilabel", class_weight)
+    if not 0 < threshold < 1:
+        raise base.wrong(
+            "multilabel", "threshold", threshold, "above 0 and below 1", "threshold=0.5"
+        )
+    return Multilabel(
+        dropout,
+        tuple(hidden),
+        pooling,
+        label_smoothing,
+        base.frozen_mapping(class_weight),
+        threshold,
+        tuple(metrics),
+    )

@@ -1,0 +1,291 @@
+"""`TransferModel`: what a model is, as an immutable value with verbs."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from transferkit import backbones, build
+from transferkit import freeze as freezing
+from transferkit._types import ImageSize, KerasModel, PathLike
+from transferkit._types import image_size as as_image_size
+from transferkit.augment import Pipeline
+from transferkit.data import Data
+from transferkit.engine.phases import scope as engine_scope
+from transferkit.errors import SpecError, explain
+from transferkit.freeze import Freeze
+from transferkit.plan import Phase, Plan
+from transferkit.plans import default as default_plan
+from transferkit.select import Selector
+from transferkit.spec import (
+    Augmentation,
+    BackboneInfo,
+    BackboneNetwork,
+    Engine,
+    Head,
+    ModelSpec,
+    Target,
+    Task,
+)
+from transferkit.trained import TrainedModel, train
+
+__all__ = ["TransferModel"]
+
+
+class TransferModel:
+    """Backbone, augmentation, head and freeze policy. Every verb returns a new model.
+
+    Nothing is loaded before `build` or `fit`; only names are checked at once.
+
+    Args:
+        backbone: ``source:name``, a bare name that only one source has, or what
+            `tk.backbones.from_keras` gives.
+        weights: ``"pretrained"`` (the backbone's own; the default), ``"imagenet"``, None for random
+            ones, or a path to a ``.weights.h5``, ``.h5`` or ``.keras`` file.
+
+    Raises:
+        UnknownNameError: If there is no such backbone.
+
+    Example:
+        >>> import transferkit as tk
+        >>> model = tk.TransferModel("keras:MobileNetV2", weights=None)
+        >>> model.build(classes=3, image_size=32).output_shape
+        (None, 3)
+    """
+
+    __slots__ = ("spec",)
+    spec: ModelSpec
+
+    def __init__(
+        self, backbone: str | BackboneNetwork, weights: PathLike | None = "pretrained"
+    ) -> None:
+        if isinstance(backbone, str):
+            backbone = ":".join(backbones.find(backbone))
+        elif not isinstance(backbone, BackboneNetwork):
+            raise SpecError(
+                explain(
+                    "TransferModel",
+                    f"{type(backbone).__name__} is no backbone",
+                    expected="a name of tk.backbones.names(), or a backbone",
+                    received={"backbone": backbone},
+                    mend="TransferModel(tk.backbones.from_keras(model))",
+                )
+            )
+        chosen = None if weights is None else str(weights)
+        object.__setattr__(self, "spec", ModelSpec(backbone, chosen))
+
+    def augment(self, *operations: Augmentation) -> TransferModel:
+        """With these augmentations, in this order, instead of those before.
+
+        Raises:
+            SpecError: If one of them is no augmentation.
+        """
+        return self._with(augment=Pipeline(operations).operations)
+
+    def head(self, head: Head) -> TransferModel:
+        """With this head.
+
+        Raises:
+            SpecError: If it is no head.
+        """
+        if not isinstance(head, Head):
+            raise SpecError(
+                explain(
+                    "head",
+                    f"{type(head).__name__} is no head",
+                    expected="a head of tk.heads",
+                    received={"head": head},
+                    mend="model.head(tk.heads.classification(dropout=0.2))",
+                )
+            )
+        return self._with(head=head)
+
+    def freeze(self, policy: Freeze | Selector) -> TransferModel:
+        """With this freeze policy; a bare selector means `tk.freeze.only`.
+
+        Raises:
+            SpecError: If it is neither.
+        """
+        return self._with(freeze=freezing.as_policy(policy, verb="freeze"))
+
+    def build(
+        self,
+        *,
+        classes: int | Sequence[str] | None = None,
+        outputs: int | None = None,
+        image_size: ImageSize | None = None,
+        augment: bool = False,
+        channels: int | None = None,
+        seed: int = 0,
+    ) -> KerasModel:
+        """A plain, compiled ``keras.Model``, for those who train it themselves.
+
+        Args:
+            classes: How many classes, or their names.
+            outputs: How many numbers, for a regression head.
+            image_size: A side or (height, width) in pixels; the backbone's own by default.
+            augment: Whether the augmentation becomes a layer that acts in training only.
+            channels: Channels of the pictures; the backbone's own by default.
+            seed: Decides random initial weights.
+
+        Returns:
+            From pixels ``(batch, height, width, channels)``, 0..255, to ``(batch, classes)``,
+            compiled with the head's loss and metrics and Adam 1e-3.
+
+        Raises:
+            SpecError: If neither or both of `classes` and `outputs` are given.
+            BackboneError: If the backbone cannot take that size.
+        """
+        target = self._target(classes, outputs)
+        made = build.assemble(
+            self.spec,
+            target,
+            input_shape=self._input_shape(image_size, channels),
+            seed=seed,
+            augment=augment,
+        )
+        build.compile_network(made.network, made.bound)
+        return made.network
+
+    def fit(
+        self,
+        data: Data,
+        plan: Plan | Phase | None = None,
+        *,
+        seed: int = 0,
+        engine: Engine | None = None,
+        callbacks: Sequence[Any] = (),
+        verbose: int = 1,
+    ) -> TrainedModel:
+        """Build a network and train it; `self` is unchanged.
+
+        Args:
+            data: What `tk.data` read.
+            plan: The phases; one that fits the data by default, see `tk.plans.default`.
+            seed: Decides initial weights, order and augmentation: on a CPU, the same seed gives the
+                same weights.
+            engine: How it is run.
+            callbacks: Keras callbacks; each phase is a training of its own to them.
+            verbose: 0 silent, 1 a bar, 2 a line per epoch.
+
+        Raises:
+            SpecError: If head, plan and data do not fit each other.
+        """
+        if not isinstance(data, Data):
+            raise SpecError(
+                explain(
+                    "fit",
+                    f"{type(data).__name__} is no data",
+                    expected="what tk.data.from_directory or tk.data.from_arrays gives",
+                    received={"data": data},
+                    mend="model.fit(tk.data.from_directory('flowers/'))",
+                )
+            )
+        size = data.image_size or self._info().image_size
+        chosen = Plan((plan,)) if isinstance(plan, Phase) else plan
+        chosen = chosen or default_plan(
+            pretrained=self.spec.weights is not None, images=len(data.train)
+        )
+        engine = engine or Engine()
+        with engine_scope(engine):
+            made = build.assemble(
+                self.spec, data.target, input_shape=(*size, data.channels), seed=seed
+            )
+        untrained = TrainedModel(
+            network=made.network,
+            bound=made.bound,
+            table=made.table,
+            policy=self.spec.policy,
+            pipeline=Pipeline(self.spec.augment),
+            about={
+                "backbone": self._info().name,
+                "weights": _weights_name(self.spec.weights),
+                "preprocessing": made.preprocessing,
+                "image_size": list(size),
+                "channels": data.channels,
+                "fit": data.fit,
+            },
+            plan=chosen,
+        )
+        return train(
+            untrained,
+            data.resized(size),
+            chosen,
+            seed=seed,
+            engine=engine,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+
+    def _info(self) -> BackboneInfo:
+        backbone = self.spec.backbone
+        return backbones.info(backbone) if isinstance(backbone, str) else backbone.info
+
+    def _input_shape(
+        self, image_size: ImageSize | None, channels: int | None
+    ) -> tuple[int, int, int]:
+        info = self._info()
+        size = info.image_size if image_size is None else as_image_size(image_size, verb="build")
+        return (*size, info.channels if channels is None else channels)
+
+    def _target(self, classes: int | Sequence[str] | None, outputs: int | None) -> Target:
+        if (classes is None) == (outputs is None):
+            raise SpecError(
+                explain(
+                    "build",
+                    "what the network is to predict is not said, or said twice",
+                    expected="one of classes= and outputs=",
+                    received={"classes": classes, "outputs": outputs},
+                    mend="model.build(classes=photos.class_names)",
+                )
+            )
+        if outputs is not None:
+            return Target("values", outputs=outputs)
+        if isinstance(classes, int):
+            classes = [f"class_{index}" for index in range(classes)]
+        task: Task = getattr(self.spec.head, "task", "classes")
+        return Target(task, tuple(classes or ()))
+
+    def _with(self, **changes: Any) -> TransferModel:
+        other = object.__new__(TransferModel)
+        object.__setattr__(other, "spec", replace(self.spec, **changes))
+        return other
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(
+            f"TransferModel is a value: {name} cannot be set. Its verbs return a new model, as "
+            "model.head(...) does."
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TransferModel) and self.spec == other.spec
+
+    def __hash__(self) -> int:
+        return hash(self.spec)
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name}: {value}" for name, value in self._summary())
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in self._summary()
+        )
+        return f"<table>{rows}</table>"
+
+    def _summary(self) -> list[tuple[str, str]]:
+        spec = self.spec
+        name = spec.backbone if isinstance(spec.backbone, str) else self._info().name
+        return [
+            ("TransferModel", f"{name} ({_weights_name(spec.weights)})"),
+            ("augment", ", ".join(map(repr, spec.augment)) or "none"),
+            ("head", repr(spec.head) if spec.head is not None else "one that fits the data"),
+            ("freeze", repr(spec.policy)),
+        ]
+
+
+def _weights_name(weights: str | None) -> str:
+    return "random weights" if weights is None else weights.replace("\\", "/").rsplit("/", 1)[-1]

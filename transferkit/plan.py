@@ -1,0 +1,276 @@
+"""How a model is trained: a plan is an ordered tuple of phases. Both are values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from transferkit import freeze as freezing
+from transferkit import schedules
+from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
+from transferkit.freeze import Freeze
+from transferkit.schedules import Schedule
+from transferkit.select import Selector
+
+__all__ = ["OPTIMIZERS", "Optimizer", "Phase", "Plan"]
+
+OPTIMIZERS = (
+    "adadelta",
+    "adafactor",
+    "adagrad",
+    "adam",
+    "adamax",
+    "adamw",
+    "ftrl",
+    "lamb",
+    "lion",
+    "muon",
+    "nadam",
+    "rmsprop",
+    "sgd",
+)
+"""Keras' optimizers by the names that Keras knows them by."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer as a configuration; a fresh one is made from it for every phase and every fit.
+
+    Attributes:
+        name: One of `OPTIMIZERS`, or the class's own name.
+        config: The constructor's arguments, without the learning rate.
+        cls: The class, where it is not one of Keras' own.
+    """
+
+    name: str
+    config: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    cls: type[Any] | None = None
+
+    def to_config(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        return {"name": self.name, "config": dict(self.config)}
+
+
+@dataclass(frozen=True, init=False)
+class Phase:
+    """One stretch of training with one set of frozen layers.
+
+    Attributes:
+        epochs: How often each training picture is seen.
+        freeze: The freeze policy, or None for the model's own.
+        optimizer: The optimizer's configuration.
+        learning_rate: The learning rate as a schedule over the phase's steps.
+        batch_size: Pictures in a step, over all devices.
+        views: ``"fresh"`` augments anew in every epoch; k cycles through k fixed augmentations.
+        early_stopping: Epochs without improvement of `monitor` after which the phase ends; None for
+            never.
+        restore_best: Whether the weights of the epoch with the best `monitor` are kept at the end.
+        monitor: A name in the history (``"val_loss"``); losses and errors are to fall, all else is
+            to rise.
+        name: What the phase is called in progress, history and pictures.
+    """
+
+    epochs: int
+    freeze: Freeze | None
+    optimizer: Optimizer
+    learning_rate: Schedule
+    batch_size: int
+    views: Literal["fresh"] | int
+    early_stopping: int | None
+    restore_best: bool
+    monitor: str
+    name: str
+
+    def __init__(
+        self,
+        epochs: int,
+        freeze: Freeze | Selector | None = None,
+        optimizer: Any = "adam",
+        learning_rate: float | Schedule | None = None,
+        batch_size: int = 32,
+        views: Literal["fresh"] | int = "fresh",
+        *,
+        early_stopping: int | None = None,
+        restore_best: bool = False,
+        monitor: str = "val_loss",
+        name: str = "training",
+    ) -> None:
+        """Describe a phase.
+
+        Args:
+            epochs: 1 or more.
+            freeze: A policy, a bare selector (which means `only`), or None for the model's own.
+            optimizer: A name of Keras' (``"adam"``), or a Keras optimizer, of which only the
+                configuration is kept.
+            learning_rate: A number, or a schedule of `tk.schedules`; None for the optimizer's own
+                if an optimizer was given, else 1e-3.
+            batch_size: 1 or more.
+            views: ``"fresh"``, or a number of 1 or more.
+            early_stopping: 1 or more epochs, or None.
+            restore_best: Keep the best weights instead of the last.
+            monitor: What is compared for both.
+            name: The phase's name.
+
+        Raises:
+            SpecError: If an argument is out of its range.
+            UnknownNameError: If the optimizer's name is unknown.
+        """
+        _at_least_one("epochs", epochs)
+        _at_least_one("batch_size", batch_size)
+        if views != "fresh":
+            _at_least_one("views", views)
+        if early_stopping is not None:
+            _at_least_one("early_stopping", early_stopping)
+        made, own_rate = _optimizer(optimizer)
+        rate = learning_rate if learning_rate is not None else own_rate
+        values = {
+            "epochs": epochs,
+            "freeze": None if freeze is None else freezing.as_policy(freeze, verb="Phase"),
+            "optimizer": made,
+            "learning_rate": schedules.as_schedule(rate, verb="Phase"),
+            "batch_size": batch_size,
+            "views": views,
+            "early_stopping": early_stopping,
+            "restore_best": restore_best,
+            "monitor": monitor,
+            "name": name,
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+    def to_config(self) -> dict[str, Any]:
+        """A JSON-ready form; `from_config` is the inverse."""
+        return {
+            "epochs": self.epochs,
+            "freeze": None if self.freeze is None else self.freeze.to_config(),
+            "optimizer": self.optimizer.to_config(),
+            "learning_rate": self.learning_rate.to_config(),
+            "batch_size": self.batch_size,
+            "views": self.views,
+            "early_stopping": self.early_stopping,
+            "restore_best": self.restore_best,
+            "monitor": self.monitor,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Phase:
+        """The inverse of `to_config`."""
+        given = dict(config)
+        policy = given.pop("freeze")
+        made = given.pop("optimizer")
+        phase = cls(
+            freeze=None if policy is None else freezing.from_config(policy),
+            learning_rate=schedules.from_config(given.pop("learning_rate")),
+            **given,
+        )
+        object.__setattr__(phase, "optimizer", Optimizer(made["name"], made["config"]))
+        return phase
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An ordered tuple of phases.
+
+    Attributes:
+        phases: At least one.
+
+    Raises:
+        SpecError: If there is none, or one of them is no phase.
+    """
+
+    phases: tuple[Phase, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "phases", tuple(self.phases))
+        if not self.phases or not all(isinstance(phase, Phase) for phase in self.phases):
+            raise SpecError(
+                explain(
+                    "Plan",
+                    "a plan is made of phases",
+                    expected="at least one tk.Phase",
+                    received={"phases": self.phases},
+                    mend="tk.plans.feature_extraction(epochs=10)",
+                )
+            )
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all phases together."""
+        return sum(phase.epochs for phase in self.phases)
+
+    def then(self, plan: Plan | Phase) -> Plan:
+        """This plan, and behind it another plan or phase."""
+        more = plan.phases if isinstance(plan, Plan) else (plan,)
+        return Plan(self.phases + more)
+
+    def __iter__(self) -> Iterator[Phase]:
+        return iter(self.phases)
+
+    def __len__(self) -> int:
+        return len(self.phases)
+
+    def to_config(self) -> list[dict[str, Any]]:
+        """A JSON-ready form; `from_config` is the inverse."""
+        return [phase.to_config() for phase in self.phases]
+
+    @classmethod
+    def from_config(cls, config: list[Mapping[str, Any]]) -> Plan:
+        """The inverse of `to_config`."""
+        return cls(tuple(Phase.from_config(phase) for phase in config))
+
+    def __repr__(self) -> str:
+        lines = [f"Plan of {len(self)} phases, {self.epochs} epochs"]
+        for index, phase in enumerate(self.phases, start=1):
+            policy = "the model's policy" if phase.freeze is None else f"freeze {phase.freeze!r}"
+            lines.append(
+                f"  {index}. {phase.name}: {phase.epochs} epochs, {policy}, "
+                f"{phase.optimizer.name} {phase.learning_rate!r}, batches of {phase.batch_size}"
+            )
+        return "\n".join(lines)
+
+
+def _optimizer(value: Any) -> tuple[Optimizer, float]:
+    """An optimizer's configuration, and its learning rate."""
+    if isinstance(value, Optimizer):
+        return value, 1e-3
+    if isinstance(value, str):
+        if value.lower() not in OPTIMIZERS:
+            raise UnknownNameError(
+                explain(
+                    "Phase",
+                    f"Keras has no optimizer called {value!r}",
+                    expected=did_you_mean(value, OPTIMIZERS),
+                    received={"optimizer": value},
+                )
+            )
+        return Optimizer(value.lower()), 1e-3
+    if hasattr(value, "get_config") and hasattr(value, "apply_gradients"):
+        config = dict(value.get_config())
+        rate = config.pop("learning_rate", 1e-3)
+        own = type(value).__module__.startswith("keras.")
+        made = Optimizer(type(value).__name__.lower(), config, None if own else type(value))
+        return made, rate
+    raise SpecError(
+        explain(
+            "Phase",
+            "that is no optimizer",
+            expected="a name of Keras' or a keras.optimizers.Optimizer",
+            received={"optimizer": value},
+            mend="Phase(epochs=5, optimizer='adam')",
+        )
+    )
+
+
+def _at_least_one(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
+        raise SpecError(
+            explain(
+                "Phase",
+                f"{name} is out of range",
+                expected="a whole number of 1 or more",
+                received={name: value},
+                mend=f"Phase(epochs=10{'' if name == 'epochs' else f', {name}=32'})",
+            )
+        )

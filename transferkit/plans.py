@@ -1,0 +1,101 @@
+"""Recipes: functions that return plans.
+
+>>> import transferkit as tk
+>>> plan = tk.plans.feature_extraction(epochs=3).then(tk.plans.fine_tune(epochs=2))
+>>> [phase.name for phase in plan]
+['feature extraction', 'fine-tuning']
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transferkit import freeze as freezing
+from transferkit.errors import SpecError, explain
+from transferkit.freeze import Freeze
+from transferkit.plan import Phase, Plan
+from transferkit.schedules import Schedule
+from transferkit.select import Selector, top_blocks
+
+__all__ = ["default", "feature_extraction", "fine_tune", "tutorial"]
+
+
+def feature_extraction(
+    epochs: int = 10, *, learning_rate: float | Schedule | None = None, **phase: Any
+) -> Plan:
+    """Train the head on a frozen backbone.
+
+    Args:
+        epochs: 1 or more.
+        learning_rate: A number or a schedule; 1e-3 by default.
+        **phase: Further arguments of `Phase`.
+    """
+    phase.setdefault("name", "feature extraction")
+    return Plan((Phase(epochs, freezing.backbone(), learning_rate=learning_rate, **phase),))
+
+
+def fine_tune(
+    epochs: int = 10,
+    *,
+    unfreeze: Selector | None = None,
+    freeze: Freeze | Selector | None = None,
+    learning_rate: float | Schedule = 1e-5,
+    **phase: Any,
+) -> Plan:
+    """Train the head and part of the backbone, BatchNormalization kept frozen by default.
+
+    Args:
+        epochs: 1 or more.
+        unfreeze: The layers that train; all others are frozen.
+        freeze: A policy instead of `unfreeze`. With neither, the model's own policy holds.
+        learning_rate: A number or a schedule; small, so that what the network knows is kept.
+        **phase: Further arguments of `Phase`.
+
+    Raises:
+        SpecError: If both `unfreeze` and `freeze` are given.
+    """
+    if unfreeze is not None and freeze is not None:
+        raise SpecError(
+            explain(
+                "fine_tune",
+                "unfreeze and freeze say the same thing twice",
+                expected="one of them",
+                received={"unfreeze": unfreeze, "freeze": freeze},
+                mend="tk.plans.fine_tune(unfreeze=tk.select.top_blocks(2))",
+            )
+        )
+    policy = freezing.all_but(unfreeze) if unfreeze is not None else freeze
+    phase.setdefault("name", "fine-tuning")
+    return Plan((Phase(epochs, policy, learning_rate=learning_rate, **phase),))
+
+
+def tutorial(*, unfreeze: Selector | None = None, epochs: int = 10) -> Plan:
+    """The classic two steps: Adam 1e-3 on a frozen backbone, then SGD 1e-4 with the top unfrozen.
+
+    Args:
+        unfreeze: What trains in the second phase; the top two blocks by default.
+        epochs: Epochs of each phase.
+    """
+    top = top_blocks(2) if unfreeze is None else unfreeze
+    return feature_extraction(epochs).then(
+        fine_tune(epochs, unfreeze=top, optimizer="sgd", learning_rate=1e-4)
+    )
+
+
+def default(*, pretrained: bool, images: int) -> Plan:
+    """The plan of a `fit` that was given none.
+
+    A pretrained backbone gets a head first and then its top two blocks at 1e-4; a random one trains
+    in full at 1e-3. Epochs fall from 10 a phase to 5 from 2,000 pictures on and to 3 from 20,000
+    on, because a step then sees enough that is new.
+
+    Args:
+        pretrained: Whether the backbone has learned anything yet.
+        images: Training pictures.
+    """
+    epochs = 10 if images < 2_000 else 5 if images < 20_000 else 3
+    if not pretrained:
+        return Plan((Phase(2 * epochs, name="training"),))
+    return feature_extraction(epochs).then(
+        fine_tune(epochs, unfreeze=top_blocks(2), learning_rate=1e-4)
+    )

@@ -1,0 +1,189 @@
+"""Figures of numbers: learning curves and confusion matrices. Plain parts in, a figure out.
+
+Colours are taken from the middle of the scale, so that they can be told from a white and from a
+black page; the series of a panel differ in their line as well, for eyes that do not see colours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from transferkit._figures import new_figure, text_style
+from transferkit._text import printable, shortened
+from transferkit.errors import SpecError, explain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["TRAIN_COLOUR", "VAL_COLOUR", "confusion", "curves"]
+
+TRAIN_COLOUR = "#2f7fc1"
+VAL_COLOUR = "#d9630b"
+_QUIET = "#808080"
+_COLOURS = (TRAIN_COLOUR, VAL_COLOUR, "#3a9a5b", "#b05fc0")
+_LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), "-.", ":")
+_MARKERS = ("o", "s", "^", "D")
+
+MANY_CLASSES = 30
+"""Beyond this many classes cells hold no numbers and not every class has its tick."""
+
+
+def curves(
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+    epochs: Sequence[int],
+    *,
+    phases: Sequence[tuple[str, int, int]] = (),
+    needed_for: str,
+) -> Figure:
+    """Learning curves side by side, over the same epochs.
+
+    Args:
+        panels: The series of each panel by their names; NaN leaves a gap. ``train`` and ``val``
+            look the same in every panel.
+        epochs: The epoch of each value.
+        phases: (name, first epoch, last epoch) of each phase; where one ends and the next begins
+            there is a line, and its name stands above.
+        needed_for: The call that the user typed, for the errors.
+
+    Raises:
+        SpecError: If there is nothing to draw.
+        MissingExtraError: If matplotlib is not installed.
+    """
+    if not panels or not len(epochs):
+        raise SpecError(
+            explain(needed_for, "there is nothing to draw", expected="at least one epoch")
+        )
+    across = min(len(panels), 3)
+    down = math.ceil(len(panels) / across)
+    figure = new_figure(4.4 * across, 3.3 * down, needed_for=needed_for)
+    style = text_style(needed_for=needed_for)
+    grid = figure.subplots(down, across, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (title, series) in zip(grid.flat, panels.items(), strict=False):
+        axes.set_title(shortened(title, 40), pad=18 if phases else 6, **style)
+        _draw_series(axes, series, epochs, style)
+        _mark_phases(axes, phases, style)
+    return figure
+
+
+def confusion(
+    counts: Any, class_names: Sequence[str], *, normalize: bool = False, needed_for: str
+) -> Figure:
+    """A confusion matrix: true classes by rows, predicted ones by columns.
+
+    Args:
+        counts: ``(classes, classes)``.
+        class_names: In the order of the rows.
+        normalize: Draw each row as fractions of its sum; a class without pictures stays empty.
+        needed_for: The call that the user typed, for the errors.
+
+    Raises:
+        MissingExtraError: If matplotlib is not installed.
+    """
+    table = np.asarray(counts, dtype=np.float64)
+    if normalize:
+        table = _by_rows(table)
+    names = [shortened(name, 24) for name in class_names]
+    longest = max(map(len, names))
+    room = 0.085 * longest + 0.4
+    side = min(max(0.42 * len(names), 2.4), 9.0)
+    figure = new_figure(side + room + 1.1, side + 0.75 * room + 0.5, needed_for=needed_for)
+    axes = figure.subplots()
+    top = 1.0 if normalize else max(float(np.nanmax(table)), 1.0)
+    drawn = axes.imshow(table, cmap="Blues", vmin=0.0, vmax=top)
+    bar = figure.colorbar(drawn, ax=axes, fraction=0.045, pad=0.03)
+    bar.set_label("fraction of the true class" if normalize else "pictures")
+    _name_classes(axes, names, text_style(needed_for=needed_for))
+    if len(names) <= MANY_CLASSES:
+        _write_cells(axes, table, top, normalize=normalize)
+    return figure
+
+
+def _draw_series(
+    axes: Any, series: Mapping[str, Sequence[float]], epochs: Sequence[int], style: dict[str, Any]
+) -> None:
+    for place, (name, values) in enumerate(series.items()):
+        kind = {"train": 0, "val": 1}.get(name, place % len(_COLOURS))
+        shown = shortened(name, 30)
+        axes.plot(
+            epochs,
+            values,
+            color=_COLOURS[kind],
+            linestyle=_LINES[kind],
+            marker=_MARKERS[kind] if len(epochs) <= 40 else None,
+            markersize=3.5,
+            linewidth=1.6,
+            label=f"\N{ZERO WIDTH SPACE}{shown}" if shown.startswith("_") else shown,
+        )
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    axes.grid(visible=True, color=_QUIET, alpha=0.25, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    legend = axes.legend(frameon=False, fontsize=8)
+    for text in legend.get_texts():
+        text.set(**style)
+
+
+def _mark_phases(axes: Any, phases: Sequence[tuple[str, int, int]], style: dict[str, Any]) -> None:
+    if not phases:
+        return
+    first, last = phases[0][1] - 0.5, phases[-1][2] + 0.5
+    axes.set_xlim(first, last)
+    for place, (name, start, end) in enumerate(phases):
+        if place:
+            axes.axvline(start - 0.5, color=_QUIET, linewidth=1.0, linestyle=(0, (2, 2)))
+        share = (end - start + 1) / (last - first)
+        axes.annotate(
+            _cut(name, max(int(48 * share), 1)),
+            xy=((start + end) / 2, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=7.5,
+            color=_QUIET,
+            **style,
+        )
+
+
+def _cut(name: str, most: int) -> str:
+    name = printable(name)
+    return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"
+
+
+def _name_classes(axes: Any, names: Sequence[str], style: dict[str, Any]) -> None:
+    step = math.ceil(len(names) / MANY_CLASSES)
+    places = range(0, len(names), step)
+    shown = [names[place] for place in places]
+    size = 9 if len(names) <= 15 else 7.5
+    axes.set_xticks(places, shown, rotation=90, fontsize=size, **style)
+    axes.set_yticks(places, shown, fontsize=size, **style)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+
+
+def _write_cells(axes: Any, table: np.ndarray[Any, Any], top: float, *, normalize: bool) -> None:
+    size = 9 if len(table) <= 12 else 6.5
+    for (row, column), value in np.ndenumerate(table):
+        if np.isnan(value) or value < (0.005 if normalize else 1):
+            continue  # an empty cell is easier to see than a nought
+        text = f"{value:.2f}".removeprefix("0") if normalize else _count(value)
+        colour = "white" if value > 0.55 * top else "#12324f"
+        axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
+
+
+def _count(value: float) -> str:
+    return f"{value:.0f}" if value < 10_000 else f"{value / 1000:.0f}k"
+
+
+def _by_rows(table: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    sums = table.sum(axis=1, keepdims=True)
+    rows: np.ndarray[Any, Any] = np.full_like(table, np.nan)
+    np.divide(table, sums, out=rows, where=sums > 0)
+    return rows

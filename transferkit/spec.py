@@ -1,0 +1,309 @@
+"""What a model is and how it is run, as values; and what a plug-in has to bring, as protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from transferkit._types import KerasModel, Tensor
+from transferkit.freeze import Freeze, backbone, nothing
+from transferkit.select import LayerTable
+
+__all__ = [
+    "Augmentation",
+    "Backbone",
+    "BackboneInfo",
+    "BackboneNetwork",
+    "BackboneSource",
+    "BoundHead",
+    "Engine",
+    "Head",
+    "ModelSpec",
+    "Taps",
+    "Target",
+]
+
+Task = Literal["classes", "labels", "values"]
+"""One class per picture, any number of labels per picture, or numbers."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a head is to predict.
+
+    Attributes:
+        task: ``"classes"`` (one per picture), ``"labels"`` (any number per picture), ``"values"``.
+        class_names: The classes or labels in the order of the outputs; () for values.
+        outputs: How many numbers come out for ``"values"``; else the number of classes.
+        counts: How many training pictures each class has, where that is known.
+        strides: The strides that the backbone's taps have, where that is known.
+    """
+
+    task: Task
+    class_names: tuple[str, ...] = ()
+    outputs: int = 0
+    counts: tuple[int, ...] | None = None
+    strides: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.class_names and not self.outputs:
+            object.__setattr__(self, "outputs", len(self.class_names))
+
+
+class Taps(Mapping[int, Tensor]):
+    """A backbone's feature maps by nominal stride, with its last output as `features`.
+
+    Attributes:
+        features: The last feature map ``(batch, height, width, channels)``, or a vector
+            ``(batch, channels)`` where the backbone ends in one.
+    """
+
+    def __init__(self, maps: Mapping[int, Tensor], features: Tensor) -> None:
+        self._maps = dict(sorted(maps.items()))
+        self.features = features
+
+    def __getitem__(self, stride: int) -> Tensor:
+        return self._maps[stride]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._maps)
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+
+@dataclass(frozen=True)
+class BackboneInfo:
+    """What is known of a backbone before it is loaded, without any framework.
+
+    Attributes:
+        name: ``source:name``.
+        image_size: (height, width) it was trained at, in pixels.
+        min_size: The smallest side that it can take, in pixels.
+        channels: Channels of the pictures it was trained on.
+        preprocessing: What happens to pixels 0..255 inside the network, in words.
+        strides: The strides of its taps.
+        block_names: Its blocks, the stem first.
+        embedding: Length of the pooled vector.
+        params: Parameters without the top.
+        weights: Names that ``weights=`` takes beside None and a path.
+        licence: Licence of the weights (SPDX where there is one).
+        origin: Where architecture and weights come from.
+        paper: The publication.
+    """
+
+    name: str
+    image_size: tuple[int, int]
+    min_size: int = 1
+    channels: int = 3
+    preprocessing: str = "none"
+    strides: tuple[int, ...] = ()
+    block_names: tuple[str, ...] = ()
+    embedding: int = 0
+    params: int = 0
+    weights: tuple[str, ...] = ()
+    licence: str = "unknown"
+    origin: str = "unknown"
+    paper: str = ""
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A loaded backbone: one flat Keras functional graph from raw pixels (0..255) to features.
+
+    Attributes:
+        info: What is known of it.
+        network: A ``keras.Model`` from the pixels to `taps.features`, preprocessing inside.
+        table: Its own layers (preprocessing excluded), in source order.
+        taps: Its feature maps by stride.
+        embedding: The pooled vector ``(batch, channels)``.
+        block_ends: The one tensor that leaves each block.
+    """
+
+    @property
+    def info(self) -> BackboneInfo:
+        """What is known of it."""
+        ...
+
+    @property
+    def network(self) -> KerasModel:
+        """From the pixels to `taps.features`."""
+        ...
+
+    @property
+    def table(self) -> LayerTable:
+        """Its own layers, in source order."""
+        ...
+
+    @property
+    def taps(self) -> Taps:
+        """Its feature maps by stride."""
+        ...
+
+    @property
+    def embedding(self) -> Tensor:
+        """The pooled vector."""
+        ...
+
+    @property
+    def block_ends(self) -> tuple[Tensor, ...]:
+        """The one tensor that leaves each block."""
+        ...
+
+
+@runtime_checkable
+class BackboneNetwork(Protocol):
+    """One network that can be loaded often, each time with variables of its own."""
+
+    @property
+    def info(self) -> BackboneInfo:
+        """What is known of it."""
+        ...
+
+    def load(self, *, input_shape: tuple[int, int, int], weights: str | None) -> Backbone:
+        """Build the graph for ``(height, width, channels)`` pixels and fill it.
+
+        Args:
+            input_shape: (height, width, channels).
+            weights: ``"pretrained"``, another name in `info.weights`, None (random), or a path.
+        """
+        ...
+
+
+@runtime_checkable
+class BackboneSource(Protocol):
+    """A family of networks under one prefix: ``source:name``."""
+
+    def names(self) -> Sequence[str]:
+        """The networks it has, without the prefix."""
+        ...
+
+    def info(self, name: str) -> BackboneInfo:
+        """What is known of one of them, without loading it."""
+        ...
+
+    def load(
+        self, name: str, *, input_shape: tuple[int, int, int], weights: str | None
+    ) -> Backbone:
+        """Build one of them; see `BackboneNetwork.load`."""
+        ...
+
+
+@runtime_checkable
+class BoundHead(Protocol):
+    """A head that knows its classes.
+
+    Attributes:
+        needs: The strides of the taps that it reads; () if the last features are enough.
+        activation: Keras' name of the activation that ends the network.
+        target: What it was bound to.
+    """
+
+    @property
+    def needs(self) -> tuple[int, ...]:
+        """The strides of the taps that it reads."""
+        ...
+
+    @property
+    def activation(self) -> str:
+        """Keras' name of the last activation."""
+        ...
+
+    @property
+    def target(self) -> Target:
+        """What it was bound to."""
+        ...
+
+    def build(self, taps: Taps) -> Tensor:
+        """The logits, float32, as a Keras tensor over `taps`."""
+        ...
+
+    def loss(self, *, from_logits: bool = True) -> Any:
+        """A fresh Keras loss on logits (or on activated outputs)."""
+        ...
+
+    def metrics(self) -> list[Any]:
+        """Fresh Keras metrics on activated outputs."""
+        ...
+
+    def targets(self, labels: Any) -> np.ndarray[Any, Any]:
+        """Labels as the loss wants them, float32, one row per picture."""
+        ...
+
+    def decode(self, outputs: np.ndarray[Any, Any]) -> list[Any]:
+        """Activated outputs, one row per picture, as small results of plain Python values."""
+        ...
+
+
+@runtime_checkable
+class Head(Protocol):
+    """A head before it knows its classes; a frozen dataclass."""
+
+    def bind(self, target: Target) -> BoundHead:
+        """Meet the target.
+
+        Raises:
+            SpecError: If the target is of another task, or a tap that is needed is not there.
+        """
+        ...
+
+
+@runtime_checkable
+class Augmentation(Protocol):
+    """One operation on a batch of pictures; a frozen dataclass."""
+
+    def apply(self, images: Tensor, labels: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Augment a batch.
+
+        Args:
+            images: float32 ``(batch, height, width, channels)``, 0..255.
+            labels: float32, one row per picture.
+            keys: uint32 ``(batch, 2)``; the only source of randomness.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How a run is carried out; what it is stays in the model and the plan.
+
+    Attributes:
+        xla: Compile the training and evaluation steps with XLA. None follows the written rule: off
+            on a CPU, where XLA's convolutions are no faster and depthwise ones far slower.
+        strategy: A ``tf.distribute`` strategy for synchronous replicas, or None for one device.
+    """
+
+    xla: bool | None = None
+    strategy: Any = None
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model is: a value.
+
+    Attributes:
+        backbone: ``source:name``, a bare name, or a `BackboneNetwork`.
+        weights: ``"pretrained"`` (the backbone's own), ``"imagenet"``, None (random), or a path.
+        augment: The augmentation operations, in order.
+        head: The head, or None for one that fits the data.
+        freeze: The freeze policy, or None for the default.
+    """
+
+    backbone: str | BackboneNetwork
+    weights: str | None = "pretrained"
+    augment: tuple[Augmentation, ...] = ()
+    head: Head | None = None
+    freeze: Freeze | None = None
+
+    @property
+    def policy(self) -> Freeze:
+        """The freeze policy, or its default: all of a pretrained backbone, nothing of a random one.
+
+        A random network with frozen BatchNormalization learns nothing, so its default trains it.
+        """
+        if self.freeze is not None:
+            return self.freeze
+        return backbone() if self.weights is not None else nothing(batch_norm="train")

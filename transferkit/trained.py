@@ -1,0 +1,371 @@
+"""`TrainedModel`: what `fit` returns. It fits on, predicts, evaluates and saves."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transferkit import build, bundle, evaluate, heads
+from transferkit._types import KerasModel, PathLike
+from transferkit.augment import Pipeline
+from transferkit.augment.layer import AugmentationLayer
+from transferkit.data import Data, Split, decode
+from transferkit.engine.phases import Material, run_plan
+from transferkit.engine.phases import scope as engine_scope
+from transferkit.errors import DataNotFoundError, SpecError, explain
+from transferkit.evaluate import Evaluation
+from transferkit.freeze import Freeze
+from transferkit.freeze import from_config as freeze_from_config
+from transferkit.history import History
+from transferkit.plan import Phase, Plan
+from transferkit.plans import fine_tune
+from transferkit.predict import outputs
+from transferkit.select import LayerTable
+from transferkit.spec import BoundHead, Engine, Target
+
+__all__ = ["TrainedModel", "load", "train"]
+
+_PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp"}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainedModel:
+    """A trained network with all that it needs to be used.
+
+    Attributes:
+        network: The plain ``keras.Model``: raw pixels 0..255 in, activated outputs out.
+        bound: The head that knows its classes.
+        table: The backbone's layers, for selectors and policies.
+        policy: The freeze policy of the model.
+        pipeline: The augmentation it was trained with.
+        about: What it is, in JSON-ready words: backbone, weights, preprocessing, picture size.
+        plan: How it was trained.
+        history: One record per epoch.
+    """
+
+    network: KerasModel
+    bound: BoundHead
+    table: LayerTable
+    policy: Freeze
+    pipeline: Pipeline
+    about: Mapping[str, Any]
+    plan: Plan
+    history: History = field(default_factory=History)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in the order of the outputs."""
+        return self.bound.target.class_names
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of the pictures that the network takes."""
+        height, width = self.about["image_size"]
+        return int(height), int(width)
+
+    def fit(
+        self,
+        data: Data,
+        plan: Plan | Phase | None = None,
+        *,
+        seed: int = 0,
+        engine: Engine | None = None,
+        callbacks: Sequence[Any] = (),
+        verbose: int = 1,
+    ) -> TrainedModel:
+        """Train on from these weights; `self` keeps its own.
+
+        Args:
+            data: Pictures with the same classes.
+            plan: The phases; 5 epochs of fine-tuning by default.
+            seed: Decides order and augmentation.
+            engine: How it is run.
+            callbacks: Keras callbacks.
+            verbose: 0 silent, 1 a bar, 2 a line per epoch.
+
+        Raises:
+            SpecError: If it is no data, or the classes differ.
+        """
+        if not isinstance(data, Data):
+            raise SpecError(
+                explain(
+                    "fit",
+                    f"{type(data).__name__} is no data",
+                    expected="what tk.data.from_directory or tk.data.from_arrays gives",
+                    received={"data": data},
+                    mend="trained.fit(tk.data.from_directory('flowers/'))",
+                )
+            )
+        if data.target.class_names != self.class_names:
+            raise SpecError(
+                explain(
+                    "fit",
+                    "the data has other classes than the model",
+                    expected=f"class_names={self.class_names}",
+                    received={"class_names": data.target.class_names},
+                    mend="Pass class_names=trained.class_names when the data is read.",
+                )
+            )
+        engine = engine or Engine()
+        with engine_scope(engine), build.seeded(seed):
+            twin = replace(self, network=build.copy(self.network))
+        return train(
+            twin,
+            data.resized(self.image_size),
+            Plan((plan,)) if isinstance(plan, Phase) else plan or fine_tune(5),
+            seed=seed,
+            engine=engine,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+
+    def predict(self, pictures: Any, *, batch_size: int = 32) -> Any:
+        """Predict one picture, or many.
+
+        Args:
+            pictures: A path, a folder, a ``PIL.Image``, an array ``(height, width, channels)`` or
+                ``(n, height, width, channels)`` of pixels 0..255, or a list of such things.
+            batch_size: Pictures at a time.
+
+        Returns:
+            One result for one picture (see `transferkit.heads`), else a list of them; those of a
+            folder are in the order of the file names.
+
+        Raises:
+            DataNotFoundError: If there is no such file.
+            DecodeError: If a picture cannot be read.
+        """
+        alone, items = _pictures(pictures)
+        results: list[Any] = []
+        for start in range(0, len(items), batch_size):
+            batch = np.stack([self._decoded(item) for item in items[start : start + batch_size]])
+            results.extend(self.bound.decode(outputs(self.network, batch, batch_size=batch_size)))
+        return results[0] if alone else results
+
+    def evaluate(self, split: Split, *, batch_size: int = 32) -> Evaluation:
+        """Measure the model on a split.
+
+        Args:
+            split: ``photos.val``, say; its labels are counted in the model's classes.
+            batch_size: Pictures at a time.
+
+        Raises:
+            SpecError: If the split has other classes.
+        """
+        if split.class_names != self.class_names:
+            raise SpecError(
+                explain(
+                    "evaluate",
+                    "the split has other classes than the model",
+                    expected=f"class_names={self.class_names}",
+                    received={"class_names": split.class_names},
+                    mend="Pass class_names=trained.class_names when the data is read.",
+                )
+            )
+        sized = split.resized(self.image_size)
+        given = outputs(self.network, sized.pixels(), batch_size=batch_size)
+        targets = self.bound.targets(split.labels)
+        loss = float(np.asarray(self.bound.loss(from_logits=False)(targets, given)))
+        pixels = sized.pixels()
+        common: dict[str, Any] = {
+            "loss": loss,
+            "paths": None if None in split.paths else split.paths,
+            "split": split.name,
+            "images": pixels.__getitem__,
+        }
+        names = self.class_names
+        if self.bound.target.task == "classes":
+            if given.shape[1] == 1:
+                given = np.concatenate([1 - given, given], axis=1)
+            return evaluate.classification(given, split.labels, class_names=names, **common)
+        if self.bound.target.task == "labels":
+            threshold = getattr(self.bound, "threshold", 0.5)
+            return evaluate.multilabel(
+                given, split.labels, class_names=names, threshold=threshold, **common
+            )
+        return evaluate.regression(given, targets, **common)
+
+    def save(self, path: PathLike) -> None:
+        """Write everything into one file; the old one stays until the new one is whole.
+
+        Args:
+            path: Where to; ``.tkm`` by custom.
+
+        Raises:
+            SaveError: If it cannot be written.
+        """
+        bundle.write(path, self.network, self._facts())
+
+    def _decoded(self, picture: Any) -> np.ndarray[Any, Any]:
+        return decode(
+            picture,
+            image_size=self.image_size,
+            fit=self.about["fit"],
+            channels=int(self.about["channels"]),
+        )
+
+    def _facts(self) -> dict[str, Any]:
+        target = self.bound.target
+        return {
+            "about": dict(self.about),
+            "head": heads.to_config(self.bound.head),  # type: ignore[attr-defined]
+            "target": {**asdict(target)},
+            "table": self.table.to_config(),
+            "freeze": self.policy.to_config(),
+            "augment": self.pipeline.to_config(),
+            "plan": self.plan.to_config(),
+            "history": self.history.to_config(),
+        }
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name}: {value}" for name, value in self._summary())
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in self._summary()
+        )
+        return f"<table>{rows}</table>"
+
+    def _summary(self) -> list[tuple[str, str]]:
+        height, width = self.image_size
+        moving = sum(int(np.prod(w.shape)) for w in self.network.trainable_weights)
+        total = self.network.count_params()
+        last = self.history.epochs[-1].metrics if self.history.epochs else {}
+        return [
+            ("TrainedModel", f"{self.about['backbone']} ({self.about['weights']})"),
+            ("classes", ", ".join(self.class_names) or f"{self.bound.target.outputs} values"),
+            ("pictures", f"{height} x {width} x {self.about['channels']}"),
+            ("parameters", f"{total:,} ({moving:,} trainable, {total - moving:,} frozen)"),
+            ("trained", f"{len(self.history.epochs)} epochs in {len(self.plan)} phases"),
+            ("last epoch", ", ".join(f"{k} {v:.4f}" for k, v in last.items())),
+        ]
+
+
+def train(
+    model: TrainedModel,
+    data: Data,
+    plan: Plan,
+    *,
+    seed: int,
+    engine: Engine,
+    callbacks: Sequence[Any],
+    verbose: int,
+) -> TrainedModel:
+    """Run a plan on a model's own network, and return the model with the plan and its history."""
+    history = run_plan(
+        Material(
+            network=model.network,
+            table=model.table,
+            bound=model.bound,
+            policy=model.policy,
+            pipeline=model.pipeline,
+            train=_material(data.train, model.bound),
+            val=None if data.val is None else _material(data.val, model.bound),
+        ),
+        plan,
+        seed=seed,
+        engine=engine,
+        callbacks=callbacks,
+        verbose=verbose,
+    )
+    before = model.history
+    joined = before.extended(history) if before.epochs else history
+    phases = model.plan.then(plan) if before.epochs else plan
+    return replace(model, plan=phases, history=joined)
+
+
+def load(path: PathLike, *, custom_objects: Mapping[str, type[Any]] | None = None) -> TrainedModel:
+    """Open a model that `TrainedModel.save` wrote; it predicts what the saved one predicted.
+
+    Safe with a file from a stranger: the network's configuration is compared with a list of known
+    classes before Keras sees it, and nothing but tensors is read.
+
+    Args:
+        path: The file.
+        custom_objects: Layer classes of your own, by class name, that the network needs.
+
+    Raises:
+        BundleNotFoundError: If there is no such file.
+        BundleError: If it is damaged, foreign, newer, or names a class outside the list.
+    """
+    read = bundle.read(
+        path,
+        custom_objects=custom_objects,
+        own_objects={"transferkit>AugmentationLayer": AugmentationLayer},
+    )
+    facts = read.facts
+    target = _target(facts["target"])
+    table = LayerTable.from_config(facts["table"])
+    policy = freeze_from_config(facts["freeze"])
+    plan = Plan.from_config(facts["plan"])
+    build.freeze(read.network, table, plan.phases[-1].freeze or policy)
+    return TrainedModel(
+        network=read.network,
+        bound=heads.from_config(facts["head"]).bind(target),
+        table=table,
+        policy=policy,
+        pipeline=Pipeline.from_config(facts["augment"]),
+        about=facts["about"],
+        plan=plan,
+        history=History.from_config(facts["history"]),
+    )
+
+
+def _target(config: Mapping[str, Any]) -> Target:
+    counts, strides = config["counts"], config["strides"]
+    return Target(
+        config["task"],
+        tuple(config["class_names"]),
+        int(config["outputs"]),
+        counts if counts is None else tuple(counts),
+        strides if strides is None else tuple(strides),
+    )
+
+
+def _material(split: Split, bound: BoundHead) -> tuple[Any, np.ndarray[Any, Any]]:
+    return split.pixels(), bound.targets(split.labels)
+
+
+def _pictures(given: Any) -> tuple[bool, list[Any]]:
+    """Whether one picture was given, and all of them as a list."""
+    if isinstance(given, str | Path) or hasattr(given, "__fspath__"):
+        path = Path(given)
+        if path.is_dir():
+            return False, _in_folder(path)
+        if not path.exists():
+            raise DataNotFoundError(
+                explain(
+                    "predict",
+                    f"there is no file {str(path)!r}",
+                    expected="a picture or a folder of pictures",
+                    received={"pictures": str(given)},
+                )
+            )
+        return True, [path]
+    if isinstance(given, np.ndarray):
+        return (False, list(given)) if given.ndim == 4 else (True, [given])
+    if isinstance(given, Iterable) and not hasattr(given, "size"):
+        nested = [_pictures(item)[1] for item in given]
+        return False, [item for items in nested for item in items]
+    return True, [given]
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in _PICTURES)
+    if not found:
+        raise DataNotFoundError(
+            explain(
+                "predict",
+                f"there are no pictures in {str(folder)!r}",
+                expected=f"files that end in {', '.join(sorted(_PICTURES))}",
+                received={"pictures": str(folder)},
+            )
+        )
+    return found
