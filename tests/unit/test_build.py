@@ -50,6 +50,14 @@ def spec_of(backbone: BackboneNetwork | str, **more: Any) -> ModelSpec:
     return ModelSpec(backbone, weights, **more)
 
 
+def assembled(spec: ModelSpec, **more: Any) -> build.Assembled:
+    """With a head that tells pictures apart: a new one answers alike to all of them."""
+    made = build.assemble(spec, CLASSES, input_shape=SHAPE, seed=0, **more)
+    head = made.network.get_layer("head_logits")
+    head.kernel.assign(np.random.default_rng(0).normal(size=head.kernel.shape))
+    return made
+
+
 def values(network: Any) -> dict[str, np.ndarray[Any, Any]]:
     return {w.path: w.numpy() for w in network.weights}
 
@@ -86,9 +94,7 @@ def test_two_steps_leave_frozen_weights_and_statistics_alone(name: str) -> None:
 
 
 def test_a_frozen_dropout_draws_nothing_and_a_thawed_one_draws_again() -> None:
-    made = build.assemble(
-        spec_of(tiny(), freeze=tk.freeze.backbone()), CLASSES, input_shape=SHAPE, seed=0
-    )
+    made = assembled(spec_of(tiny(), freeze=tk.freeze.backbone()))
     network, x = made.network, pictures()
     assert np.array_equal(network(x, training=True), network(x, training=True))
     build.freeze(network, made.table, tk.freeze.nothing())
@@ -110,9 +116,7 @@ def test_batch_norm_is_frozen_with_the_default_and_trains_when_asked() -> None:
 
 
 def test_the_head_always_trains() -> None:
-    made = build.assemble(
-        spec_of(tiny(), freeze=tk.freeze.backbone()), CLASSES, input_shape=SHAPE, seed=0
-    )
+    made = assembled(spec_of(tiny(), freeze=tk.freeze.backbone()))
     assert [w.path for w in made.network.trainable_weights] == [
         "head_logits/kernel",
         "head_logits/bias",
@@ -132,7 +136,7 @@ def test_one_seed_gives_one_network_and_the_global_state_stays() -> None:
         build.assemble(spec, CLASSES, input_shape=SHAPE, seed=seed).network for seed in (3, 3, 4)
     ]
     assert random.getstate() == state
-    kernels = [net.get_layer("head_logits").kernel.numpy() for net in nets]
+    kernels = [net.get_layer("head_hidden_0").kernel.numpy() for net in nets]
     assert np.array_equal(kernels[0], kernels[1])
     assert not np.array_equal(kernels[0], kernels[2])
 
@@ -146,7 +150,7 @@ def test_random_weights_follow_the_seed() -> None:
 
 
 def test_a_copy_predicts_the_same_and_shares_no_variable() -> None:
-    made = build.assemble(spec_of(tiny()), CLASSES, input_shape=SHAPE, seed=0)
+    made = assembled(spec_of(tiny()))
     twin = build.copy(made.network)
     expected = made.network.predict_on_batch(pictures())
     assert np.array_equal(twin.predict_on_batch(pictures()), expected)
@@ -155,9 +159,7 @@ def test_a_copy_predicts_the_same_and_shares_no_variable() -> None:
 
 
 def test_a_copy_trains_what_a_new_policy_says() -> None:
-    made = build.assemble(
-        spec_of(tiny(), freeze=tk.freeze.backbone()), CLASSES, input_shape=SHAPE, seed=0
-    )
+    made = assembled(spec_of(tiny(), freeze=tk.freeze.backbone()))
     twin = build.copy(made.network)
     build.freeze(twin, made.table, tk.freeze.nothing(batch_norm="train"))
     assert len(twin.trainable_weights) == 9
@@ -166,7 +168,7 @@ def test_a_copy_trains_what_a_new_policy_says() -> None:
 
 
 def test_the_logits_stand_before_the_activation() -> None:
-    made = build.assemble(spec_of(tiny()), CLASSES, input_shape=SHAPE, seed=0)
+    made = assembled(spec_of(tiny()))
     logits = build.logits_of(made.network).predict_on_batch(pictures())
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     np.testing.assert_allclose(
@@ -178,8 +180,8 @@ def test_the_logits_stand_before_the_activation() -> None:
 
 def test_augmentation_becomes_a_layer_that_acts_in_training_only() -> None:
     spec = spec_of(tiny(), augment=(tk.augment.flip(), tk.augment.rotate(20)))
-    with_layer = build.assemble(spec, CLASSES, input_shape=SHAPE, seed=0, augment=True).network
-    plain = build.assemble(spec, CLASSES, input_shape=SHAPE, seed=0).network
+    with_layer = assembled(spec, augment=True).network
+    plain = assembled(spec).network
     x = pictures()
     assert np.array_equal(with_layer.predict_on_batch(x), plain.predict_on_batch(x))
     assert "augmentation" in [layer.name for layer in with_layer.layers]

@@ -190,7 +190,8 @@ def test_pooling_decides_what_the_last_layer_reads(pooling: Any, width: int) -> 
         "both": np.concatenate([maps.mean((1, 2)), maps.max((1, 2))], axis=1),
         "flatten": maps.reshape(1, -1),
     }[pooling]
-    kernel = network.get_layer("head_logits").kernel.numpy()
+    kernel = RNG.normal(size=(width, 3)).astype(np.float32)
+    network.get_layer("head_logits").kernel.assign(kernel)
     np.testing.assert_allclose(
         network.predict_on_batch(maps), vector @ kernel, rtol=1e-4, atol=1e-5
     )
@@ -204,7 +205,24 @@ def test_hidden_layers_and_dropout_stand_before_the_logits() -> None:
     widths = [w.shape for w in network.trainable_weights if w.path.endswith("kernel")]
     assert widths == [(7, 5), (5, 4), (4, 3)]
     x = RNG.normal(size=(4, 7))
+    network.get_layer("head_logits").kernel.assign(np.ones((4, 3)))
     assert not np.array_equal(network(x, training=True), network(x, training=True))
+    assert np.array_equal(network(x, training=False), network(x, training=False))
+
+
+@pytest.mark.parametrize(
+    ("head", "target"),
+    [
+        (tk.heads.classification(), THREE),
+        (tk.heads.multilabel(), Target("labels", ("a", "b", "c"))),
+        (tk.heads.regression(), Target("values", outputs=3)),
+    ],
+    ids=["classification", "multilabel", "regression"],
+)
+def test_a_new_head_prefers_nothing(head: Any, target: Target) -> None:
+    features = _keras.keras().Input((7,))
+    network = _keras.keras().Model(features, head.bind(target).build(Taps({}, features)))
+    assert np.array_equal(network.predict_on_batch(RNG.normal(size=(4, 7))), np.zeros((4, 3)))
 
 
 @pytest.mark.parametrize(
