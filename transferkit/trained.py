@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from transferkit.freeze import from_config as freeze_from_config
 from transferkit.history import History
 from transferkit.plan import Phase, Plan
 from transferkit.plans import fine_tune
-from transferkit.predict import outputs
+from transferkit.predict import Forward, forward, outputs
 from transferkit.select import LayerTable
 from transferkit.spec import BoundHead, Engine, Target
 
@@ -144,7 +145,7 @@ class TrainedModel:
         results: list[Any] = []
         for start in range(0, len(items), batch_size):
             batch = np.stack([self._decoded(item) for item in items[start : start + batch_size]])
-            results.extend(self.bound.decode(outputs(self.network, batch, batch_size=batch_size)))
+            results.extend(self.bound.decode(outputs(self._forward, batch, batch_size=batch_size)))
         return results[0] if alone else results
 
     def evaluate(self, split: Split, *, batch_size: int = 32) -> Evaluation:
@@ -168,7 +169,7 @@ class TrainedModel:
                 )
             )
         sized = split.resized(self.image_size)
-        given = outputs(self.network, sized.pixels(), batch_size=batch_size)
+        given = outputs(self._forward, sized.pixels(), batch_size=batch_size)
         targets = self.bound.targets(split.labels)
         loss = float(np.asarray(self.bound.loss(from_logits=False)(targets, given)))
         pixels = sized.pixels()
@@ -200,6 +201,10 @@ class TrainedModel:
             SaveError: If it cannot be written.
         """
         bundle.write(path, self.network, self._facts())
+
+    @cached_property
+    def _forward(self) -> Forward:
+        return forward(self.network)
 
     def _decoded(self, picture: Any) -> np.ndarray[Any, Any]:
         return decode(

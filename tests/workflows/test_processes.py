@@ -1,0 +1,121 @@
+"""What needs processes of its own: two that end with one set of weights, and one with two devices.
+
+One program does all of it, so that TensorFlow is started three times and not seven.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = """
+import hashlib, json, sys
+import numpy as np
+import transferkit as tk
+from transferkit import _keras
+
+keras, tf = _keras.keras(), _keras.tf()
+devices = int(sys.argv[1])
+if devices > 1:
+    one = tf.config.LogicalDeviceConfiguration()
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0],
+                                               [one] * devices)
+
+keras.utils.set_random_seed(0)
+layers = keras.layers
+pixels = keras.Input((16, 16, 3))
+x = layers.Conv2D(4, 3, strides=2, name="first_conv")(pixels)
+x = layers.BatchNormalization(name="first_norm")(x)
+x = layers.ReLU(name="first_relu")(x)
+x = layers.Conv2D(8, 3, strides=2, name="second_conv")(x)
+network = keras.Model(pixels, x, name="tiny")
+rng = np.random.default_rng(0)
+network.set_weights([w + rng.normal(0, 0.1, w.shape) for w in network.get_weights()])
+backbone = tk.backbones.from_keras(network, preprocessing="unit", blocks="(first|second)_")
+
+labels = np.arange(33) % 3  # the last batch of 8 holds one picture: fewer than there are devices
+images = rng.integers(0, 160, (33, 16, 16, 3)) + 40 * labels[:, None, None, None]
+photos = tk.data.from_arrays(images.astype(np.uint8), labels, val=0.2, seed=0)
+plan = tk.plans.feature_extraction(2, batch_size=8).then(
+    tk.plans.fine_tune(2, unfreeze=tk.select.top_blocks(1), learning_rate=1e-3, batch_size=8))
+
+
+def run(engine, dropout):
+    model = (
+        tk.TransferModel(backbone, weights="pretrained").augment(tk.augment.flip())
+        .head(tk.heads.classification(dropout=dropout)).freeze(tk.freeze.backbone())
+    )
+    trained = model.fit(photos, plan, seed=7, engine=engine, verbose=0)
+    weights = trained.network.get_weights()
+    digest = hashlib.sha256(b"".join(w.tobytes() for w in weights)).hexdigest()
+    losses = [record.metrics for record in trained.history]
+    head = trained.network.get_layer("head_logits").kernel
+    again = trained.fit(photos, tk.Phase(1, batch_size=8), seed=7, engine=engine, verbose=0)
+    return {
+        "digest": digest, "metrics": losses, "head": np.asarray(head).tolist(),
+        "further": len(again.history), "predicted": trained.evaluate(photos.val).metrics,
+    }
+
+
+if devices > 1:
+    names = [device.name for device in tf.config.list_logical_devices("CPU")]
+    strategy = tf.distribute.MirroredStrategy(names)
+    results = {"replicas": strategy.num_replicas_in_sync,
+               "plain": run(tk.Engine(strategy=strategy), 0.0)}
+else:
+    results = {"plain": run(None, 0.0), "dropout": run(None, 0.5),
+               "xla": run(tk.Engine(xla=True), 0.0)}
+print("RESULTS " + json.dumps(results))
+"""
+
+
+def run(devices: int) -> Any:
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    environment = {**os.environ, **quiet, "KERAS_BACKEND": "tensorflow"}
+    command = [sys.executable, "-c", PROGRAM, str(devices)]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        command, env=environment, cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("RESULTS "))
+    return json.loads(line.removeprefix("RESULTS "))
+
+
+@pytest.fixture(scope="module")
+def alone() -> Any:
+    return run(1)
+
+
+def test_one_seed_gives_one_set_of_weights_in_two_processes(alone: Any) -> None:
+    again = run(1)
+    for name in ("plain", "dropout"):
+        assert again[name]["digest"] == alone[name]["digest"]
+        assert again[name]["metrics"] == alone[name]["metrics"]
+    assert alone["plain"]["digest"] != alone["dropout"]["digest"]
+
+
+def test_two_devices_train_as_one_does(alone: Any) -> None:
+    shared, expected = run(2), alone["plain"]
+    assert shared["replicas"] == 2
+    assert_alike(shared["plain"], expected, tolerance=1e-4)
+    assert shared["plain"]["further"] == 5
+
+
+def test_xla_trains_as_the_plain_step_does(alone: Any) -> None:
+    assert_alike(alone["xla"], alone["plain"], tolerance=1e-4)
+
+
+def assert_alike(ours: Any, theirs: Any, *, tolerance: float) -> None:
+    assert len(ours["metrics"]) == 4
+    for mine, other in zip(ours["metrics"], theirs["metrics"], strict=True):
+        assert mine == pytest.approx(other, rel=tolerance)
+    for row, twin in zip(ours["head"], theirs["head"], strict=True):
+        assert row == pytest.approx(twin, abs=tolerance)
+    assert ours["predicted"] == pytest.approx(theirs["predicted"], rel=tolerance)
