@@ -90,3 +90,11 @@ def test_without_hypothesis_the_line_that_installs_it_is_named() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.startswith("import transferkit.testing: hypothesis "), done.stderr
     assert done.stdout.endswith("pip install 'transferkit[testing]'\n")
+
+
+def test_a_table_of_many_layers_makes_no_endless_repr() -> None:
+    rows = [("pixels", "InputLayer", 0, 0)]
+    rows += [(f"a_convolution_with_a_long_name_{i}", "Conv2D", i, 9) for i in range(1, 600)]
+    table = LayerTable.of(*rows)
+    assert len(repr(freeze_policies(table))) < 2000
+    find(selectors(table), lambda selector: len(selector.names(table)) == 1)
