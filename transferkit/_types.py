@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from numbers import Integral
 from typing import Any, TypeAlias
 
 from transferkit.errors import SpecError, explain
@@ -32,7 +32,8 @@ def image_size(value: ImageSize, *, verb: str) -> tuple[int, int]:
         SpecError: If it is not one or two positive whole numbers.
     """
     pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(pair) != 2 or not all(_is_count(side) for side in pair):
+    sides = [whole(side) or 0 for side in pair]
+    if len(sides) != 2 or min(sides) < 1:
         raise SpecError(
             explain(
                 verb,
@@ -42,8 +43,27 @@ def image_size(value: ImageSize, *, verb: str) -> tuple[int, int]:
                 mend=f"{verb}(..., image_size=(224, 224))",
             )
         )
-    return int(pair[0]), int(pair[1])
+    return sides[0], sides[1]
 
 
-def _is_count(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) > 0
+def whole(value: object) -> int | None:
+    """`value` as an ``int`` if it is a whole number (NumPy's too); else, and for bools, None."""
+    if _is_no_number(value) or not hasattr(value, "__index__"):
+        return None
+    return operator.index(value)
+
+
+def real(value: object) -> float | None:
+    """`value` as a ``float`` if it is a number (NumPy's too); else, and for bools, None."""
+    if _is_no_number(value) or not hasattr(value, "__float__"):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _is_no_number(value: object) -> bool:
+    # NumPy's truth value is no bool, and an array of one number would pass for a number.
+    kind = type(value).__name__
+    return kind in ("bool", "bool_", "ndarray", "str") or bool(getattr(value, "shape", ()))

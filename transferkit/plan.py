@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from transferkit import freeze as freezing
 from transferkit import schedules
+from transferkit._types import whole
 from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
 from transferkit.freeze import Freeze
 from transferkit.schedules import Schedule
@@ -116,25 +117,22 @@ class Phase:
             SpecError: If an argument is out of its range.
             UnknownNameError: If the optimizer's name is unknown.
         """
-        _at_least_one("epochs", epochs)
-        _at_least_one("batch_size", batch_size)
-        if views != "fresh":
-            _at_least_one("views", views)
-        if early_stopping is not None:
-            _at_least_one("early_stopping", early_stopping)
+        patience = early_stopping
+        if patience is not None:
+            patience = _at_least_one("early_stopping", patience)
         made, own_rate = _optimizer(optimizer)
         rate = learning_rate if learning_rate is not None else own_rate
         values = {
-            "epochs": epochs,
+            "epochs": _at_least_one("epochs", epochs),
             "freeze": None if freeze is None else freezing.as_policy(freeze, verb="Phase"),
             "optimizer": made,
             "learning_rate": schedules.as_schedule(rate, verb="Phase"),
-            "batch_size": batch_size,
-            "views": views,
-            "early_stopping": early_stopping,
-            "restore_best": restore_best,
-            "monitor": monitor,
-            "name": name,
+            "batch_size": _at_least_one("batch_size", batch_size),
+            "views": views if views == "fresh" else _at_least_one("views", views),
+            "early_stopping": patience,
+            "restore_best": bool(restore_best),
+            "monitor": str(monitor),
+            "name": str(name),
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
@@ -263,8 +261,9 @@ def _optimizer(value: Any) -> tuple[Optimizer, float]:
     )
 
 
-def _at_least_one(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
+def _at_least_one(name: str, value: Any) -> int:
+    count = whole(value)
+    if count is None or count < 1:
         raise SpecError(
             explain(
                 "Phase",
@@ -274,3 +273,4 @@ def _at_least_one(name: str, value: Any) -> None:
                 mend=f"Phase(epochs=10{'' if name == 'epochs' else f', {name}=32'})",
             )
         )
+    return count

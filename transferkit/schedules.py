@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from transferkit._types import real
 from transferkit.errors import SpecError, did_you_mean, explain
 
 __all__ = ["Constant", "Cosine", "Exponential", "Schedule", "constant", "cosine", "exponential"]
@@ -99,7 +100,8 @@ def cosine(peak: float, *, warmup: float = 0.0, end: float = 0.0) -> Schedule:
     References:
         Loshchilov & Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, ICLR 2017.
     """
-    if not 0 <= warmup < 1:
+    share, last = real(warmup), real(end)
+    if share is None or not 0 <= share < 1:
         raise SpecError(
             explain(
                 "cosine",
@@ -109,7 +111,17 @@ def cosine(peak: float, *, warmup: float = 0.0, end: float = 0.0) -> Schedule:
                 mend="tk.schedules.cosine(1e-3, warmup=0.1)",
             )
         )
-    return Cosine(_positive("cosine", "peak", peak), float(warmup), float(end))
+    if last is None or not 0 <= last < math.inf:
+        raise SpecError(
+            explain(
+                "cosine",
+                "the last rate is no learning rate",
+                expected="end of 0 or more",
+                received={"end": end},
+                mend="tk.schedules.cosine(1e-3, end=1e-5)",
+            )
+        )
+    return Cosine(_positive("cosine", "peak", peak), share, last)
 
 
 def exponential(start: float, end: float) -> Schedule:
@@ -156,8 +168,8 @@ def from_config(config: Mapping[str, Any]) -> Schedule:
 
 
 def _positive(verb: str, name: str, value: Any) -> float:
-    number = float(value) if isinstance(value, int | float) else math.nan
-    if not (0 < number < math.inf):
+    number = real(value)
+    if number is None or not 0 < number < math.inf:
         raise SpecError(
             explain(
                 verb,

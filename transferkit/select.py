@@ -23,9 +23,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
+from transferkit._types import whole
 from transferkit.errors import SelectionError, SpecError, did_you_mean, explain
 
 __all__ = [
@@ -523,7 +523,8 @@ _EXAMPLES = {"kind": "BatchNormalization", "up_to": "block4_pool", "where": "^bl
 
 
 def _count(verb: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 0:
+    count = whole(value)
+    if count is None or count < 0:
         raise SpecError(
             explain(
                 verb,
@@ -533,7 +534,7 @@ def _count(verb: str, value: object) -> int:
                 mend=f"tk.select.{verb}(2)" if verb != "blocks" else "tk.select.blocks(0, 2)",
             )
         )
-    return int(value)
+    return count
 
 
 def _no_match(

@@ -197,10 +197,16 @@ class BoundHead(Protocol):
     """A head that knows its classes.
 
     Attributes:
+        head: The head that was bound, which a saved file names.
         needs: The strides of the taps that it reads; () if the last features are enough.
         activation: Keras' name of the activation that ends the network.
         target: What it was bound to.
     """
+
+    @property
+    def head(self) -> Head:
+        """The head that was bound."""
+        ...
 
     @property
     def needs(self) -> tuple[int, ...]:

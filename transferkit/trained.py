@@ -218,7 +218,7 @@ class TrainedModel:
         target = self.bound.target
         return {
             "about": dict(self.about),
-            "head": heads.to_config(self.bound.head),  # type: ignore[attr-defined]
+            "head": heads.to_config(self.bound.head),
             "target": {**asdict(target)},
             "table": self.table.to_config(),
             "freeze": self.policy.to_config(),

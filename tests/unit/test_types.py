@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from transferkit._types import image_size
+from transferkit._types import image_size, real, whole
 from transferkit.errors import SpecError
 
 
@@ -41,3 +41,22 @@ def test_what_is_no_size_is_refused_with_a_call_that_works(value: Any) -> None:
         f"whole pixels above 0. Received: image_size={value!r}. "
         "from_directory(..., image_size=(224, 224))"
     )
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
+def test_a_whole_number_becomes_an_int(value: Any) -> None:
+    assert whole(value) == 3
+    assert type(whole(value)) is int
+    assert type(real(value)) is float
+
+
+@pytest.mark.parametrize("value", [True, np.True_, 3.0, "3", None, np.array(3), np.array([3])])
+def test_what_is_no_whole_number_is_none(value: Any) -> None:
+    assert whole(value) is None
+
+
+def test_a_number_becomes_a_float_and_nothing_else_does() -> None:
+    assert real(np.float32(0.5)) == real(0.5) == 0.5
+    assert real(float("inf")) == float("inf")
+    for value in (True, np.False_, "0.5", None, np.array(0.5), np.array([0.5]), 1j, [0.5]):
+        assert real(value) is None

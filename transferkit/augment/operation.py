@@ -20,12 +20,11 @@ Other packages bring theirs through the entry-point group ``transferkit.augmenta
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, Self
 
 from transferkit._registry import Registry
-from transferkit._types import Tensor
+from transferkit._types import Tensor, real
 from transferkit.errors import SpecError, did_you_mean, explain
 from transferkit.spec import Augmentation
 
@@ -134,26 +133,18 @@ def number(verb: str, name: str, value: Any, low: float, high: float, *, mend: s
     Raises:
         SpecError: If it is not.
     """
-    good = isinstance(value, int | float) or (hasattr(value, "__float__") and not _has_shape(value))
-    if isinstance(value, bool | str) or not good or not _between(low, float(value), high):
+    number = real(value)
+    if number is None or not low <= number <= high:
         raise SpecError(
             explain(
                 verb,
-                f"{name} is out of its range" if good else f"{name} is not a number",
+                f"{name} is not a number" if number is None else f"{name} is out of its range",
                 expected=f"a number from {low:g} to {high:g}",
                 received={name: value},
                 mend=mend,
             )
         )
-    return float(value)
-
-
-def _has_shape(value: Any) -> bool:
-    return bool(getattr(value, "shape", ()))
-
-
-def _between(low: float, value: float, high: float) -> bool:
-    return math.isfinite(value) and low <= value <= high
+    return number
 
 
 def _values(operation: Any) -> dict[str, Any]:

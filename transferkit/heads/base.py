@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
 
 from transferkit import _keras
-from transferkit._types import Tensor
+from transferkit._types import Tensor, real, whole
 from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
 from transferkit.spec import Taps, Target
 
@@ -18,28 +19,75 @@ ClassWeight = Literal["balanced"] | Mapping[str, float] | None
 POOLINGS = ("avg", "max", "both", "flatten")
 
 
-def check_common(
-    verb: str, *, dropout: float, hidden: Sequence[int], pooling: str, label_smoothing: float = 0.0
-) -> None:
-    """Refuse arguments that no head for whole pictures can have.
+def settle(verb: str, head: Any, **more: Any) -> None:
+    """Check the fields that heads for whole pictures share, and make them plain values.
+
+    What NumPy made (numbers, arrays of widths) becomes plain Python, which a saved file can hold.
+
+    Args:
+        verb: The function that makes the head, for the errors.
+        head: A frozen dataclass, in its ``__post_init__``.
+        **more: Further fields, settled already.
 
     Raises:
         SpecError: Naming the argument.
     """
-    if not 0 <= dropout < 1:
-        raise wrong(verb, "dropout", dropout, "a share of at least 0 and below 1", "dropout=0.2")
-    if not 0 <= label_smoothing < 1:
+    plain: dict[str, Any] = {"dropout": _share(verb, "dropout", head.dropout, "dropout=0.2")}
+    if hasattr(head, "label_smoothing"):
+        smoothing = head.label_smoothing
+        plain["label_smoothing"] = _share(verb, "label_smoothing", smoothing, "label_smoothing=0.1")
+    if hasattr(head, "class_weight"):
+        plain["class_weight"] = _class_weight(verb, head.class_weight)
+    plain["hidden"] = _widths(verb, head.hidden)
+    plain["extra_metrics"] = _metric_names(verb, head.extra_metrics)
+    if head.pooling not in POOLINGS:
+        expected = did_you_mean(str(head.pooling), POOLINGS)
+        raise wrong(verb, "pooling", head.pooling, expected, "pooling='avg'")
+    for name, value in {**plain, **more}.items():
+        object.__setattr__(head, name, value)
+
+
+def _share(verb: str, name: str, value: Any, mend: str) -> float:
+    share = real(value)
+    if share is None or not 0 <= share < 1:
+        raise wrong(verb, name, value, "a share of at least 0 and below 1", mend)
+    return share
+
+
+def _widths(verb: str, value: Any) -> tuple[int, ...]:
+    given = [value] if whole(value) is not None else value
+    widths = [whole(width) or 0 for width in given] if _is_list(given) else [0]
+    if min(widths, default=1) < 1:
+        raise wrong(verb, "hidden", value, "widths of 1 or more", "hidden=(256,)")
+    return tuple(widths)
+
+
+def _metric_names(verb: str, value: Any) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else value
+    if not _is_list(names) or not all(isinstance(name, str) for name in names):
+        raise wrong(verb, "metrics", value, "names of Keras metrics", "metrics=('AUC',)")
+    return tuple(names)
+
+
+def _class_weight(verb: str, value: Any) -> Any:
+    """None, ``"balanced"``, or pairs of a class and its weight: a mapping cannot be hashed."""
+    if value is None or (isinstance(value, str) and value == "balanced"):
+        return value
+    pairs = value.items() if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping | tuple):
         raise wrong(
-            verb,
-            "label_smoothing",
-            label_smoothing,
-            "a share of at least 0 and below 1",
-            "label_smoothing=0.1",
+            verb, "class_weight", value, "'balanced' or a mapping", "class_weight='balanced'"
         )
-    if not all(isinstance(width, int) and width > 0 for width in hidden):
-        raise wrong(verb, "hidden", hidden, "widths of 1 or more", "hidden=(256,)")
-    if pooling not in POOLINGS:
-        raise wrong(verb, "pooling", pooling, did_you_mean(pooling, POOLINGS), "pooling='avg'")
+    weights = {str(name): real(weight) for name, weight in pairs}
+    if any(weight is None or not 0 <= weight < np.inf for weight in weights.values()):
+        raise wrong(
+            verb, "class_weight", value, "finite weights of 0 or more", "class_weight={'bees': 2.0}"
+        )
+    return tuple(sorted(weights.items()))
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
 
 
 def check_task(verb: str, target: Target, task: str) -> None:
@@ -112,63 +160,37 @@ def logits(x: Tensor, outputs: int) -> Tensor:
     return dense(outputs, kernel_initializer="zeros", dtype="float32", name="head_logits")(x)
 
 
-def class_weights(verb: str, value: ClassWeight, target: Target) -> tuple[float, ...] | None:
+def class_weights(verb: str, value: Any, target: Target) -> tuple[float, ...] | None:
     """One weight for each class, in the order of the outputs.
 
     ``"balanced"`` gives N / (C n_c), as scikit-learn does; without counts (a network that is built
     but not fitted) there is nothing to balance and the weights are None.
 
+    Args:
+        verb: The function that makes the head, for the error.
+        value: None, ``"balanced"`` or pairs, as a head holds it.
+        target: The classes.
+
     Raises:
-        UnknownNameError: If a mapping names a class that there is not.
-        SpecError: If a weight is negative or not a number.
+        UnknownNameError: If a pair names a class that there is not.
     """
     if value is None or (value == "balanced" and target.counts is None):
         return None
     if value == "balanced":
         counts = np.asarray(target.counts, dtype=np.float64)
         return tuple(float(w) for w in counts.sum() / (len(counts) * np.maximum(counts, 1)))
-    if not isinstance(value, Mapping):
-        raise wrong(
-            verb, "class_weight", value, "'balanced' or a mapping", "class_weight='balanced'"
-        )
-    for name in value:
+    weights = dict(value)
+    for name in weights:
         if name not in target.class_names:
             raise UnknownNameError(
                 explain(
                     verb,
                     f"class_weight names {name!r}, which is no class",
-                    expected=did_you_mean(str(name), target.class_names),
-                    received={"class_weight": dict(value)},
+                    expected=did_you_mean(name, target.class_names),
+                    received={"class_weight": weights},
                 )
             )
-    weights = tuple(float(value.get(name, 1.0)) for name in target.class_names)
-    if not all(np.isfinite(w) and w >= 0 for w in weights):
-        raise wrong(
-            verb, "class_weight", dict(value), "finite weights of 0 or more", "{'bees': 2.0}"
-        )
-    return weights
-
-
-def check_class_weight(verb: str, value: ClassWeight) -> None:
-    """Refuse what is neither a rule nor a mapping, before any class is known.
-
-    Raises:
-        SpecError: Naming the argument.
-    """
-    if value not in (None, "balanced") and not isinstance(value, Mapping):
-        raise wrong(
-            verb, "class_weight", value, "'balanced' or a mapping", "class_weight='balanced'"
-        )
-
-
-def frozen_mapping(value: ClassWeight) -> Any:
-    """A class weight as a hashable value: pairs for a mapping."""
-    return tuple(sorted(value.items())) if isinstance(value, Mapping) else value
-
-
-def thawed(value: Any) -> ClassWeight:
-    """The inverse of `frozen_mapping`."""
-    return dict(value) if isinstance(value, tuple) else value
+    return tuple(weights.get(name, 1.0) for name in target.class_names)
 
 
 def binary_accuracy() -> Any:
@@ -198,8 +220,12 @@ def keras_metrics(verb: str, names: Iterable[str]) -> list[Any]:
                     mend="metrics=('AUC',)",
                 )
             ) from error
-        is_metric = isinstance(found, metrics.Metric)
-        made.append(found if is_metric else metrics.MeanMetricWrapper(found, name=name))
+        if isinstance(found, metrics.Metric):
+            # Keras numbers metrics that were given no name: auc, auc_1, ...
+            own = re.sub(r"_\d+$", "", found.name)
+            made.append(type(found).from_config({**found.get_config(), "name": own}))
+        else:
+            made.append(metrics.MeanMetricWrapper(found, name=name))
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,9 @@ class Classification:
     one_logit: bool = False
     extra_metrics: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        base.settle("classification", self, one_logit=bool(self.one_logit))
+
     @property
     def task(self) -> Task:
         """What kind of target it predicts."""
@@ -48,7 +52,7 @@ class Classification:
                 f"two classes; there are {target.outputs}",
                 "tk.heads.classification(one_logit=False)",
             )
-        weights = base.class_weights("classification", base.thawed(self.class_weight), target)
+        weights = base.class_weights("classification", self.class_weight, target)
         base.keras_metrics("classification", self.extra_metrics)
         return BoundClassification(self, target, weights)
 
@@ -120,12 +124,12 @@ class BoundClassification:
 def classification(
     *,
     dropout: float = 0.0,
-    hidden: tuple[int, ...] = (),
+    hidden: Sequence[int] = (),
     pooling: base.Pooling = "avg",
     label_smoothing: float = 0.0,
     class_weight: base.ClassWeight = None,
     one_logit: bool = False,
-    metrics: tuple[str, ...] = (),
+    metrics: Sequence[str] = (),
 ) -> Classification:
     """A head that gives each picture one class.
 
@@ -147,20 +151,12 @@ def classification(
     References:
         Szegedy et al., Rethinking the Inception Architecture, CVPR 2016 (label smoothing).
     """
-    base.check_common(
-        "classification",
-        dropout=dropout,
-        hidden=tuple(hidden),
-        pooling=pooling,
-        label_smoothing=label_smoothing,
-    )
-    base.check_class_weight("classification", class_weight)
     return Classification(
         dropout,
-        tuple(hidden),
+        hidden,  # type: ignore[arg-type]  # __post_init__ makes it a tuple
         pooling,
         label_smoothing,
-        base.frozen_mapping(class_weight),
+        class_weight,
         one_logit,
-        tuple(metrics),
+        metrics,  # type: ignore[arg-type]
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from transferkit._types import Tensor
+from transferkit._types import Tensor, real
 from transferkit.heads import base, losses
 from transferkit.heads.results import Labels
 from transferkit.spec import Taps, Target, Task
@@ -27,6 +28,18 @@ class Multilabel:
     threshold: float = 0.5
     extra_metrics: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        threshold = real(self.threshold)
+        if threshold is None or not 0 < threshold < 1:
+            raise base.wrong(
+                "multilabel",
+                "threshold",
+                self.threshold,
+                "a number above 0 and below 1",
+                "threshold=0.5",
+            )
+        base.settle("multilabel", self, threshold=threshold)
+
     @property
     def task(self) -> Task:
         """What kind of target it predicts."""
@@ -39,7 +52,7 @@ class Multilabel:
             SpecError: If the target is no set of labels.
         """
         base.check_task("multilabel", target, "labels")
-        weights = base.class_weights("multilabel", base.thawed(self.class_weight), target)
+        weights = base.class_weights("multilabel", self.class_weight, target)
         base.keras_metrics("multilabel", self.extra_metrics)
         return BoundMultilabel(self, target, weights)
 
@@ -94,12 +107,12 @@ class BoundMultilabel:
 def multilabel(
     *,
     dropout: float = 0.0,
-    hidden: tuple[int, ...] = (),
+    hidden: Sequence[int] = (),
     pooling: base.Pooling = "avg",
     label_smoothing: float = 0.0,
     class_weight: base.ClassWeight = None,
     threshold: float = 0.5,
-    metrics: tuple[str, ...] = (),
+    metrics: Sequence[str] = (),
 ) -> Multilabel:
     """A head that gives each picture any number of labels.
 
@@ -116,24 +129,12 @@ def multilabel(
     Raises:
         SpecError: If an argument is out of its range.
     """
-    base.check_common(
-        "multilabel",
-        dropout=dropout,
-        hidden=tuple(hidden),
-        pooling=pooling,
-        label_smoothing=label_smoothing,
-    )
-    base.check_class_weight("multilabel", class_weight)
-    if not 0 < threshold < 1:
-        raise base.wrong(
-            "multilabel", "threshold", threshold, "above 0 and below 1", "threshold=0.5"
-        )
     return Multilabel(
         dropout,
-        tuple(hidden),
+        hidden,  # type: ignore[arg-type]  # __post_init__ makes it a tuple
         pooling,
         label_smoothing,
-        base.frozen_mapping(class_weight),
+        class_weight,
         threshold,
-        tuple(metrics),
+        metrics,  # type: ignore[arg-type]
     )

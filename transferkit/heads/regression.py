@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,6 +28,12 @@ class Regression:
     pooling: base.Pooling = "avg"
     kind: Literal["mse", "mae", "huber"] = "mse"
     extra_metrics: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in _LOSSES:
+            expected = "'mse', 'mae' or 'huber'"
+            raise base.wrong("regression", "loss", self.kind, expected, "loss='mse'")
+        base.settle("regression", self)
 
     @property
     def task(self) -> Task:
@@ -81,10 +88,10 @@ class BoundRegression:
 def regression(
     *,
     dropout: float = 0.0,
-    hidden: tuple[int, ...] = (),
+    hidden: Sequence[int] = (),
     pooling: base.Pooling = "avg",
     loss: Literal["mse", "mae", "huber"] = "mse",
-    metrics: tuple[str, ...] = (),
+    metrics: Sequence[str] = (),
 ) -> Regression:
     """A head that gives each picture numbers.
 
@@ -98,7 +105,5 @@ def regression(
     Raises:
         SpecError: If an argument is out of its range.
     """
-    base.check_common("regression", dropout=dropout, hidden=tuple(hidden), pooling=pooling)
-    if loss not in _LOSSES:
-        raise base.wrong("regression", "loss", loss, "'mse', 'mae' or 'huber'", "loss='mse'")
-    return Regression(dropout, tuple(hidden), pooling, loss, tuple(metrics))
+    # __post_init__ makes tuples of them.
+    return Regression(dropout, hidden, pooling, loss, metrics)  # type: ignore[arg-type]
