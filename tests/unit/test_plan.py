@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -154,3 +154,16 @@ def test_a_plan_is_made_of_phases() -> None:
         Plan(())
     with pytest.raises(SpecError, match="a plan is made of phases"):
         Plan((tk.plans.fine_tune(),))  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_become_plain_ones() -> None:
+    two, four, rate = cast("Any", (np.int64(2), np.int32(4), np.float32(1)))
+    phase = Phase(two, batch_size=four, early_stopping=two, learning_rate=rate)
+    assert json.loads(json.dumps(phase.to_config())) == phase.to_config()
+    assert phase == Phase(2, batch_size=4, early_stopping=2, learning_rate=1.0)
+
+
+@pytest.mark.parametrize("epochs", [True, 1.0, "3", np.array([3])])
+def test_epochs_that_are_no_whole_number_are_refused(epochs: Any) -> None:
+    with pytest.raises(SpecError, match="epochs is out of range"):
+        Phase(epochs)

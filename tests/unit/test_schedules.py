@@ -79,3 +79,9 @@ def test_a_warm_up_is_a_share(warmup: float) -> None:
 def test_a_foreign_schedule_is_named() -> None:
     with pytest.raises(SpecError, match=r"no schedule called 'Cosin'.*'Cosine'"):
         schedules.from_config({"schedule": "Cosin"})
+
+
+@pytest.mark.parametrize("end", [-1e-3, float("nan"), float("inf"), "0"])
+def test_a_last_rate_below_nought_is_refused(end: Any) -> None:
+    with pytest.raises(SpecError, match="the last rate is no learning rate"):
+        schedules.cosine(1e-3, end=end)

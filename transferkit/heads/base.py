@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -221,9 +220,8 @@ def keras_metrics(verb: str, names: Iterable[str]) -> list[Any]:
                 )
             ) from error
         if isinstance(found, metrics.Metric):
-            # Keras numbers metrics that were given no name: auc, auc_1, ...
-            own = re.sub(r"_\d+$", "", found.name)
-            made.append(type(found).from_config({**found.get_config(), "name": own}))
+            # Called as it was asked for, as in compile(); by itself Keras numbers them (auc_1).
+            made.append(type(found).from_config({**found.get_config(), "name": name}))
         else:
             made.append(metrics.MeanMetricWrapper(found, name=name))
     return made

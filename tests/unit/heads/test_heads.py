@@ -309,3 +309,58 @@ def test_a_prediction_lists_its_best_classes() -> None:
     (found,) = tk.heads.classification().bind(THREE).decode(np.array([[0.2, 0.5, 0.3]]))
     assert found.top(2) == (("bees", 0.5), ("wasps", 0.3))
     assert type(found.confidence) is float
+
+
+QUARTER: Any = np.float32(0.25)
+FOUR: Any = np.int64(4)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        tk.heads.classification(dropout=QUARTER, hidden=[FOUR], class_weight={"a": FOUR}),
+        tk.heads.multilabel(threshold=QUARTER, label_smoothing=QUARTER),
+        tk.heads.regression(hidden=np.array([4, 2])),  # type: ignore[arg-type]
+    ],
+    ids=["classification", "multilabel", "regression"],
+)
+def test_numbers_of_numpy_become_plain_ones(head: Any) -> None:
+    config = json.loads(json.dumps(tk.heads.to_config(head)))
+    assert tk.heads.from_config(config) == head
+
+
+def test_one_metric_may_be_given_as_a_word() -> None:
+    assert tk.heads.classification(metrics="AUC") == tk.heads.classification(metrics=("AUC",))
+
+
+def test_a_metric_keeps_its_name_however_often_it_is_made() -> None:
+    head = tk.heads.multilabel(metrics=("AUC", "Precision", "mse")).bind(
+        Target("labels", ("a", "b"))
+    )
+    for _ in range(3):
+        names = [metric.name for metric in head.metrics()]
+        assert names == ["accuracy", "AUC", "Precision", "mse"]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: tk.heads.Classification(dropout=1.5), r"dropout is out of range.*1\.5"),
+        (lambda: tk.heads.Multilabel(threshold=1.0), r"threshold is out of range"),
+        (lambda: tk.heads.Regression(kind="l1"), r"'mse', 'mae' or 'huber'"),  # type: ignore[arg-type]
+        (lambda: tk.heads.classification(metrics=3), "names of Keras metrics"),  # type: ignore[arg-type]
+        (lambda: tk.heads.classification(hidden="12"), "widths of 1 or more"),  # type: ignore[arg-type]
+        (lambda: tk.heads.classification(hidden=(4, 0)), "widths of 1 or more"),
+        (lambda: tk.heads.classification(class_weight={"a": -1}), "finite weights of 0 or more"),
+        (lambda: tk.heads.classification(class_weight={"a": np.nan}), "finite weights"),
+        (lambda: tk.heads.classification(class_weight="even"), "'balanced' or a mapping"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_head_checks_itself_however_it_is_made(make: Any, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        make()
+
+
+def test_a_heads_class_with_a_mapping_is_hashable() -> None:
+    head = tk.heads.Classification(class_weight={"b": 2.0, "a": 1})
+    assert hash(head) == hash(tk.heads.classification(class_weight={"a": 1.0, "b": 2}))
