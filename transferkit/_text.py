@@ -11,7 +11,17 @@ import math
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["duration", "html_table", "json_number", "printable", "shortened", "text_table"]
+__all__ = [
+    "counted",
+    "duration",
+    "html_summary",
+    "html_table",
+    "json_number",
+    "printable",
+    "shortened",
+    "text_summary",
+    "text_table",
+]
 
 Row = Sequence[str]
 
@@ -83,6 +93,27 @@ def html_table(caption: str, header: Row, rows: Sequence[Row], *, left: int = 1)
         f'<table><caption style="text-align:left;white-space:nowrap">{title}</caption>'
         f"<thead><tr>{line('th', header)}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+def text_summary(rows: Sequence[tuple[str, str]]) -> str:
+    """Names and what they are, a line each; no name or value can add a line of its own."""
+    return "\n".join(f"{printable(name)}: {printable(value)}" for name, value in rows)
+
+
+def html_summary(rows: Sequence[tuple[str, str]]) -> str:
+    """The same as a table for a notebook, every cell escaped."""
+    left = 'style="text-align:left"'
+    lines = "".join(
+        f"<tr><th {left}>{html.escape(printable(name))}</th>"
+        f"<td {left}>{html.escape(printable(value))}</td></tr>"
+        for name, value in rows
+    )
+    return f"<table>{lines}</table>"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, in words: ``1 epoch``, ``2 epochs``."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def duration(seconds: float) -> str:

@@ -30,6 +30,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from transferkit._text import printable
+
 __all__ = [
     "BackboneError",
     "BackendError",
@@ -152,7 +154,8 @@ def explain(
         mend: How to mend it, as a call or a command.
 
     Returns:
-        ``<verb>: <happened>. Expected <expected>. Received: <name>=<value>. <mend>``
+        ``<verb>: <happened>. Expected <expected>. Received: <name>=<value>. <mend>``, one line
+        in which whatever is not visible (a file's name may hold it) is written out.
     """
     parts = [f"{verb}: {happened}."]
     if expected is not None:
@@ -162,7 +165,7 @@ def explain(
         parts.append(f"Received: {shown}.")
     if mend is not None:
         parts.append(mend)
-    return " ".join(parts)
+    return printable(" ".join(parts))
 
 
 def did_you_mean(name: str, known: Iterable[str], *, most: int = 3) -> str:

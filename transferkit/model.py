@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from transferkit import backbones, build
 from transferkit import freeze as freezing
-from transferkit._types import ImageSize, KerasModel, PathLike
+from transferkit._text import html_summary, text_summary
+from transferkit._types import ImageSize, KerasModel, PathLike, whole
 from transferkit._types import image_size as as_image_size
 from transferkit.augment import Pipeline
 from transferkit.data import Data
@@ -90,11 +90,11 @@ class TransferModel:
         Raises:
             SpecError: If it is no head.
         """
-        if not isinstance(head, Head):
+        if isinstance(head, type) or not isinstance(head, Head):
             raise SpecError(
                 explain(
                     "head",
-                    f"{type(head).__name__} is no head",
+                    f"{getattr(head, '__name__', type(head).__name__)} is no head",
                     expected="a head of tk.heads",
                     received={"head": head},
                     mend="model.head(tk.heads.classification(dropout=0.2))",
@@ -243,10 +243,8 @@ class TransferModel:
             )
         if outputs is not None:
             return Target("values", outputs=outputs)
-        if isinstance(classes, int):
-            classes = [f"class_{index}" for index in range(classes)]
         task: Task = getattr(self.spec.head, "task", "classes")
-        return Target(task, tuple(classes or ()))
+        return Target(task, _class_names(classes))
 
     def _with(self, **changes: Any) -> TransferModel:
         other = object.__new__(TransferModel)
@@ -266,15 +264,10 @@ class TransferModel:
         return hash(self.spec)
 
     def __repr__(self) -> str:
-        return "\n".join(f"{name}: {value}" for name, value in self._summary())
+        return text_summary(self._summary())
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for name, value in self._summary()
-        )
-        return f"<table>{rows}</table>"
+        return html_summary(self._summary())
 
     def _summary(self) -> list[tuple[str, str]]:
         spec = self.spec
@@ -285,6 +278,24 @@ class TransferModel:
             ("head", repr(spec.head) if spec.head is not None else "one that fits the data"),
             ("freeze", repr(spec.policy)),
         ]
+
+
+def _class_names(classes: int | Sequence[str] | None) -> tuple[str, ...]:
+    count = whole(classes)
+    if count is not None:
+        return tuple(f"class_{index}" for index in range(count))
+    names = () if not isinstance(classes, Sequence) or isinstance(classes, str) else tuple(classes)
+    if not names or len(set(names)) < len(names) or not all(isinstance(n, str) for n in names):
+        raise SpecError(
+            explain(
+                "build",
+                "a class is named twice" if names else "that is no list of classes",
+                expected="a number of classes, or a list of names, every class once",
+                received={"classes": classes},
+                mend="model.build(classes=['ants', 'bees'])",
+            )
+        )
+    return names
 
 
 def _weights_name(weights: str | None) -> str:

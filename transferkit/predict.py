@@ -2,17 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from transferkit import _keras
-from transferkit._types import KerasModel, Tensor
+from transferkit._types import KerasModel, Tensor, whole
+from transferkit.data.decode import check_range
+from transferkit.data.files import READ, why_not_read
+from transferkit.errors import DataError, DataNotFoundError, SpecError, explain
 
-__all__ = ["forward", "outputs"]
+__all__ = ["checked_batch_size", "forward", "outputs", "pictures"]
 
 Forward = Callable[[Tensor], Tensor]
+
+
+def pictures(given: Any) -> tuple[bool, list[Any]]:
+    """What a caller may hand to ``predict``, as a list of files, Pillow's pictures and arrays.
+
+    Args:
+        given: A path, a folder, a ``PIL.Image``, an array or tensor ``(height, width[, channels])``
+            or ``(n, height, width, channels)`` of pixels 0..255, or an iterable of such things.
+
+    Returns:
+        Whether one picture was given, and all of them.
+
+    Raises:
+        DataNotFoundError: If there is no such file, or no picture in the folder.
+        DataError: If something is no picture, or pixels are not 0..255.
+    """
+    if isinstance(given, str | os.PathLike):
+        return _on_disk(Path(given))
+    if isinstance(given, Image.Image):
+        return True, [given]
+    if hasattr(given, "__array__"):
+        array = np.asarray(given)
+        if array.ndim in (2, 3, 4):
+            check_range(array, verb="predict")
+            return array.ndim < 4, list(array) if array.ndim == 4 else [array]
+    elif isinstance(given, Iterable) and not isinstance(given, bytes | bytearray | memoryview):
+        return False, [picture for item in given for picture in pictures(item)[1]]
+    shape = getattr(given, "shape", None)
+    raise DataError(
+        explain(
+            "predict",
+            f"{type(given).__name__} is no picture" + (f" in shape {shape}" if shape else ""),
+            expected="a path, a folder, a PIL image, an array (height, width, channels) or "
+            "(n, height, width, channels) of pixels 0..255, or a list of such things",
+            received={"pictures": given},
+            mend="trained.predict(photos.val.pixels()) predicts a split, "
+            "trained.predict(PIL.Image.open(io.BytesIO(data))) the bytes of a file.",
+        )
+    )
+
+
+def _on_disk(path: Path) -> tuple[bool, list[Any]]:
+    if not path.is_dir():
+        if path.exists():
+            return True, [path]
+        raise DataNotFoundError(
+            explain(
+                "predict",
+                f"there is no file {str(path)!r}",
+                expected="a picture or a folder of pictures",
+                received={"pictures": str(path)},
+            )
+        )
+    found = sorted(entry for entry in path.iterdir() if why_not_read(entry) is None)
+    if not found:
+        raise DataNotFoundError(
+            explain(
+                "predict",
+                f"there are no pictures in {str(path)!r}",
+                expected=f"files that end in {', '.join(sorted(READ))}",
+                received={"pictures": str(path)},
+            )
+        )
+    return False, list(found)
+
+
+def checked_batch_size(verb: str, value: Any) -> int:
+    """A number of pictures at a time.
+
+    Raises:
+        SpecError: If it is no whole number above 0.
+    """
+    size = whole(value)
+    if size is None or size < 1:
+        raise SpecError(
+            explain(
+                verb,
+                "batch_size is out of range",
+                expected="a whole number of 1 or more",
+                received={"batch_size": value},
+                mend=f"trained.{verb}(..., batch_size=32)",
+            )
+        )
+    return size
 
 
 def forward(network: KerasModel) -> Forward:
@@ -32,7 +122,7 @@ def forward(network: KerasModel) -> Forward:
     return compiled
 
 
-def outputs(run: Forward, pixels: Any, *, batch_size: int = 32) -> np.ndarray[Any, Any]:
+def outputs(run: Forward, pixels: Any, *, batch_size: int) -> np.ndarray[Any, Any]:
     """Run pictures through a network, a batch at a time.
 
     Args:
@@ -45,10 +135,10 @@ def outputs(run: Forward, pixels: Any, *, batch_size: int = 32) -> np.ndarray[An
         float32 ``(n, outputs)``.
     """
     tf = _keras.tf()
-    batches = (
-        tf.constant(pixels[chosen], tf.float32) for chosen in _places(len(pixels), batch_size)
-    )
-    rows = [np.asarray(run(batch)) for batch in batches]
+    rows = [
+        np.asarray(run(tf.constant(pixels[chosen], tf.float32)))
+        for chosen in _places(len(pixels), batch_size)
+    ]
     return np.concatenate(rows).astype(np.float32, copy=False)
 
 

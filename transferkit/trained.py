@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from transferkit import build, bundle, evaluate, heads
+from transferkit._text import counted, html_summary, text_summary
 from transferkit._types import KerasModel, PathLike
 from transferkit.augment import Pipeline
 from transferkit.augment.layer import AugmentationLayer
 from transferkit.data import Data, Split, decode
+from transferkit.data.decode import resize_array
 from transferkit.engine.phases import Material, run_plan
 from transferkit.engine.phases import scope as engine_scope
-from transferkit.errors import DataNotFoundError, SpecError, explain
+from transferkit.errors import SpecError, UnknownNameError, explain
 from transferkit.evaluate import Evaluation
 from transferkit.freeze import Freeze
 from transferkit.freeze import from_config as freeze_from_config
 from transferkit.history import History
 from transferkit.plan import Phase, Plan
 from transferkit.plans import fine_tune
-from transferkit.predict import Forward, forward, outputs
+from transferkit.predict import Forward, checked_batch_size, forward, outputs
+from transferkit.predict import pictures as given_pictures
 from transferkit.select import LayerTable
 from transferkit.spec import BoundHead, Engine, Target
 
 __all__ = ["TrainedModel", "load", "train"]
-
-_PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,7 +89,7 @@ class TrainedModel:
             verbose: 0 silent, 1 a bar, 2 a line per epoch.
 
         Raises:
-            SpecError: If it is no data, or the classes differ.
+            SpecError: If it is no data, or its classes, kind of labels or channels differ.
         """
         if not isinstance(data, Data):
             raise SpecError(
@@ -102,16 +101,7 @@ class TrainedModel:
                     mend="trained.fit(tk.data.from_directory('flowers/'))",
                 )
             )
-        if data.target.class_names != self.class_names:
-            raise SpecError(
-                explain(
-                    "fit",
-                    "the data has other classes than the model",
-                    expected=f"class_names={self.class_names}",
-                    received={"class_names": data.target.class_names},
-                    mend="Pass class_names=trained.class_names when the data is read.",
-                )
-            )
+        self._check_fits("fit", data.train)
         engine = engine or Engine()
         with engine_scope(engine), build.seeded(seed):
             twin = replace(self, network=build.copy(self.network))
@@ -129,8 +119,9 @@ class TrainedModel:
         """Predict one picture, or many.
 
         Args:
-            pictures: A path, a folder, a ``PIL.Image``, an array ``(height, width, channels)`` or
-                ``(n, height, width, channels)`` of pixels 0..255, or a list of such things.
+            pictures: A path, a folder, a ``PIL.Image``, an array or tensor ``(height, width,
+                channels)`` or ``(n, height, width, channels)`` of pixels 0..255, or an iterable of
+                such things. A folder's hidden files and what is no picture are left out.
             batch_size: Pictures at a time.
 
         Returns:
@@ -138,10 +129,13 @@ class TrainedModel:
             folder are in the order of the file names.
 
         Raises:
-            DataNotFoundError: If there is no such file.
+            DataNotFoundError: If there is no such file, or no picture in the folder.
+            DataError: If something is no picture, or pixels are not 0..255.
             DecodeError: If a picture cannot be read.
+            SpecError: If `batch_size` is no whole number above 0.
         """
-        alone, items = _pictures(pictures)
+        batch_size = checked_batch_size("predict", batch_size)
+        alone, items = given_pictures(pictures)
         results: list[Any] = []
         for start in range(0, len(items), batch_size):
             batch = np.stack([self._decoded(item) for item in items[start : start + batch_size]])
@@ -156,18 +150,10 @@ class TrainedModel:
             batch_size: Pictures at a time.
 
         Raises:
-            SpecError: If the split has other classes.
+            SpecError: If it is no split, or its classes, kind of labels or channels differ.
         """
-        if split.class_names != self.class_names:
-            raise SpecError(
-                explain(
-                    "evaluate",
-                    "the split has other classes than the model",
-                    expected=f"class_names={self.class_names}",
-                    received={"class_names": split.class_names},
-                    mend="Pass class_names=trained.class_names when the data is read.",
-                )
-            )
+        batch_size = checked_batch_size("evaluate", batch_size)
+        self._check_fits("evaluate", split)
         sized = split.resized(self.image_size)
         given = outputs(self._forward, sized.pixels(), batch_size=batch_size)
         targets = self.bound.targets(split.labels)
@@ -207,11 +193,45 @@ class TrainedModel:
         return forward(self.network)
 
     def _decoded(self, picture: Any) -> np.ndarray[Any, Any]:
-        return decode(
-            picture,
-            image_size=self.image_size,
-            fit=self.about["fit"],
-            channels=int(self.about["channels"]),
+        fit, channels = self.about["fit"], int(self.about["channels"])
+        if isinstance(picture, np.ndarray):
+            return resize_array(picture, self.image_size, fit, channels)
+        return decode(picture, image_size=self.image_size, fit=fit, channels=channels)
+
+    def _check_fits(self, verb: str, split: Split) -> None:
+        if not isinstance(split, Split):
+            raise SpecError(
+                explain(
+                    verb,
+                    f"{type(split).__name__} is no split",
+                    expected="a split of the data, as photos.val or photos.test",
+                    received={"split": split},
+                    mend="Data without a validation split has photos.val = None; "
+                    "photos.hold_out(0.2) takes one from the training pictures.",
+                )
+            )
+        mine, theirs = self.bound.target, split.target
+        names = {"class_names": mine.class_names}, {"class_names": theirs.class_names}
+        kinds: tuple[dict[str, Any], dict[str, Any]] = (
+            {"task": mine.task, "outputs": mine.outputs, "channels": self.about["channels"]},
+            {"task": theirs.task, "outputs": theirs.outputs, "channels": split.channels},
+        )
+        if names[0] != names[1]:
+            happened, (expected, received) = "other classes", names
+            mend = "Pass class_names=trained.class_names when the data is read."
+        elif kinds[0] != kinds[1]:
+            happened, (expected, received) = "other labels or channels", kinds
+            mend = "Read the data as that which the model was trained on."
+        else:
+            return
+        raise SpecError(
+            explain(
+                verb,
+                f"the {split.name} split has {happened} than the model",
+                expected=", ".join(f"{name}={value!r}" for name, value in expected.items()),
+                received=received,
+                mend=mend,
+            )
         )
 
     def _facts(self) -> dict[str, Any]:
@@ -228,15 +248,10 @@ class TrainedModel:
         }
 
     def __repr__(self) -> str:
-        return "\n".join(f"{name}: {value}" for name, value in self._summary())
+        return text_summary(self._summary())
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for name, value in self._summary()
-        )
-        return f"<table>{rows}</table>"
+        return html_summary(self._summary())
 
     def _summary(self) -> list[tuple[str, str]]:
         height, width = self.image_size
@@ -245,10 +260,13 @@ class TrainedModel:
         last = self.history.epochs[-1].metrics if self.history.epochs else {}
         return [
             ("TrainedModel", f"{self.about['backbone']} ({self.about['weights']})"),
-            ("classes", ", ".join(self.class_names) or f"{self.bound.target.outputs} values"),
+            ("classes", ", ".join(self.class_names) or counted(self.bound.target.outputs, "value")),
             ("pictures", f"{height} x {width} x {self.about['channels']}"),
             ("parameters", f"{total:,} ({moving:,} trainable, {total - moving:,} frozen)"),
-            ("trained", f"{len(self.history.epochs)} epochs in {len(self.plan)} phases"),
+            (
+                "trained",
+                f"{counted(len(self.history), 'epoch')} in {counted(len(self.plan), 'phase')}",
+            ),
             ("last epoch", ", ".join(f"{k} {v:.4f}" for k, v in last.items())),
         ]
 
@@ -299,20 +317,31 @@ def load(path: PathLike, *, custom_objects: Mapping[str, type[Any]] | None = Non
     Raises:
         BundleNotFoundError: If there is no such file.
         BundleError: If it is damaged, foreign, newer, or names a class outside the list.
+        UnknownNameError: If it needs a head or an augmentation that nobody registered here.
     """
     read = bundle.read(
         path,
         custom_objects=custom_objects,
         own_objects={"transferkit>AugmentationLayer": AugmentationLayer},
     )
-    facts = read.facts
+    try:
+        return _restored(read.network, read.facts)
+    except UnknownNameError:  # of a head or an augmentation from another package
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise bundle.damaged(
+            str(path), f"its network and what is said of it do not fit ({error!r})"
+        ) from error
+
+
+def _restored(network: KerasModel, facts: Mapping[str, Any]) -> TrainedModel:
     target = _target(facts["target"])
     table = LayerTable.from_config(facts["table"])
     policy = freeze_from_config(facts["freeze"])
     plan = Plan.from_config(facts["plan"])
-    build.freeze(read.network, table, plan.phases[-1].freeze or policy)
-    return TrainedModel(
-        network=read.network,
+    build.freeze(network, table, plan.phases[-1].freeze or policy)
+    model = TrainedModel(
+        network=network,
         bound=heads.from_config(facts["head"]).bind(target),
         table=table,
         policy=policy,
@@ -321,6 +350,10 @@ def load(path: PathLike, *, custom_objects: Mapping[str, type[Any]] | None = Non
         plan=plan,
         history=History.from_config(facts["history"]),
     )
+    blank = np.zeros((1, *model.image_size, int(model.about["channels"])), np.uint8)
+    model.predict(blank)  # facts of another network would be noticed in use, and late
+    repr(model)
+    return model
 
 
 def _target(config: Mapping[str, Any]) -> Target:
@@ -336,41 +369,3 @@ def _target(config: Mapping[str, Any]) -> Target:
 
 def _material(split: Split, bound: BoundHead) -> tuple[Any, np.ndarray[Any, Any]]:
     return split.pixels(), bound.targets(split.labels)
-
-
-def _pictures(given: Any) -> tuple[bool, list[Any]]:
-    """Whether one picture was given, and all of them as a list."""
-    if isinstance(given, str | Path) or hasattr(given, "__fspath__"):
-        path = Path(given)
-        if path.is_dir():
-            return False, _in_folder(path)
-        if not path.exists():
-            raise DataNotFoundError(
-                explain(
-                    "predict",
-                    f"there is no file {str(path)!r}",
-                    expected="a picture or a folder of pictures",
-                    received={"pictures": str(given)},
-                )
-            )
-        return True, [path]
-    if isinstance(given, np.ndarray):
-        return (False, list(given)) if given.ndim == 4 else (True, [given])
-    if isinstance(given, Iterable) and not hasattr(given, "size"):
-        nested = [_pictures(item)[1] for item in given]
-        return False, [item for items in nested for item in items]
-    return True, [given]
-
-
-def _in_folder(folder: Path) -> list[Path]:
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in _PICTURES)
-    if not found:
-        raise DataNotFoundError(
-            explain(
-                "predict",
-                f"there are no pictures in {str(folder)!r}",
-                expected=f"files that end in {', '.join(sorted(_PICTURES))}",
-                received={"pictures": str(folder)},
-            )
-        )
-    return found

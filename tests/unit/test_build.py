@@ -237,3 +237,19 @@ def test_a_model_is_a_value() -> None:
         tk.TransferModel(3)  # type: ignore[arg-type]
     with pytest.raises(SpecError, match="str is no head"):
         model.head("dense")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("classes", [("ants", "ants"), "flowers", (), 1.5, ("ants", 3)])
+def test_what_is_no_list_of_classes_is_refused(classes: Any) -> None:
+    with pytest.raises(SpecError, match=r"named twice|no list of classes"):
+        tk.TransferModel(tiny()).build(classes=classes)
+
+
+def test_a_number_of_classes_may_come_from_numpy() -> None:
+    count: Any = np.int64(4)
+    assert tk.TransferModel(tiny()).build(classes=count).output_shape == (None, 4)
+
+
+def test_the_class_of_a_head_is_no_head() -> None:
+    with pytest.raises(SpecError, match="Classification is no head"):
+        tk.TransferModel(tiny()).head(tk.heads.Classification)  # type: ignore[arg-type]

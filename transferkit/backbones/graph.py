@@ -78,6 +78,9 @@ def layer_names(model: KerasModel) -> tuple[str, ...]:
 def rewire(model: KerasModel, entry: Tensor) -> Rewired:
     """Run `model`'s graph again on `entry`, with the same layers, as one flat graph.
 
+    The layers belong to the new graph alone afterwards, so that ``layer.output`` is found in it;
+    `model` itself is given up.
+
     Args:
         model: A functional or sequential model with one input and one output.
         entry: A Keras tensor ``(batch, height, width, channels)``.
@@ -98,8 +101,12 @@ def rewire(model: KerasModel, entry: Tensor) -> Rewired:
                 mend="Give each layer its own name=...",
             )
         )
+    before = [len(layer._inbound_nodes) for layer in layers]
     trace = _Trace()
     features = trace.run(model, entry)
+    for layer, count in zip(layers, before, strict=True):
+        if not _is_input(layer):
+            _forget_calls(layer, count)
     own_input = next((name for name in names if name not in trace.outputs), None)
     if own_input is not None:
         trace.outputs[own_input] = entry
@@ -188,6 +195,14 @@ def _flat_layers(model: KerasModel) -> tuple[Any, ...]:
 def _opened(model: KerasModel) -> Any:
     """A sequential model's functional twin, or the model itself; both hold the input layer."""
     return getattr(model, "_functional", None) or model
+
+
+def _forget_calls(layer: Any, count: int) -> None:
+    """Drop a layer's first calls: ``layer.output`` is the output of the first one that is left."""
+    del layer._inbound_nodes[:count]
+    for index, node in enumerate(layer._inbound_nodes):
+        for tensor in node.outputs:  # each knows its call by number
+            tensor._keras_history = tensor._keras_history._replace(node_index=index)
 
 
 def _is_input(layer: Any) -> bool:

@@ -25,8 +25,8 @@ signature: see `manifest`.
 
 from __future__ import annotations
 
-from transferkit.bundle.manifest import Manifest
+from transferkit.bundle.manifest import Manifest, damaged
 from transferkit.bundle.reading import Bundle, read, read_manifest
 from transferkit.bundle.writing import write
 
-__all__ = ["Bundle", "Manifest", "read", "read_manifest", "write"]
+__all__ = ["Bundle", "Manifest", "damaged", "read", "read_manifest", "write"]

@@ -96,7 +96,7 @@ class Manifest:
                 for name, member in self.members.items()
             },
         }
-        return json.dumps(document, indent=1, ensure_ascii=False).encode()
+        return json.dumps(document, indent=1, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def versions(**frameworks: str) -> dict[str, str]:

@@ -106,7 +106,8 @@ def _size(weight: Any) -> int:
 
 def _json(value: Any, target: str, what: str) -> bytes:
     try:
-        return json.dumps(value, ensure_ascii=False).encode()
+        # Names of files that are not UTF-8 hold surrogates; JSON readers of Python take them back.
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
     except (TypeError, ValueError, RecursionError) as error:
         raise SaveError(
             explain(

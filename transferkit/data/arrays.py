@@ -122,12 +122,14 @@ def _pixels(images: Any, pixel_range: tuple[float, float]) -> np.ndarray[Any, An
                 mend="pixel_range=(darkest, brightest)",
             )
         )
-    return ((array.astype(np.float32) - low) * (255.0 / (high - low))).astype(np.float32)
+    scaled = (array.astype(np.float32) - low) * (255.0 / (high - low))
+    return np.asarray(scaled.clip(0, 255), np.float32)  # rounding may lead a little beyond
 
 
 def _labels(
     labels: Any, class_names: Sequence[str] | None, task: Task | None
 ) -> tuple[Task, tuple[str, ...], np.ndarray[Any, Any]]:
+    class_names = None if class_names is None else _checked_names(class_names)
     array = np.asarray(labels)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise DataError(
@@ -174,6 +176,21 @@ def _labels(
         _check_rows(array, one=True)
         return "classes", names, array.argmax(axis=1).astype(np.int64)
     return "classes", *_numbered(array, class_names)
+
+
+def _checked_names(given: Sequence[str]) -> tuple[str, ...]:
+    names = () if isinstance(given, str) else tuple(map(str, given))
+    if not names or len(set(names)) < len(names):
+        raise DataError(
+            explain(
+                "from_arrays",
+                "a class is named twice" if names else "the names are no list",
+                expected="a list of names, every class once",
+                received={"class_names": given},
+                mend="class_names=['cat', 'dog']",
+            )
+        )
+    return names
 
 
 def _task(array: np.ndarray[Any, Any]) -> Task:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from transferkit import _figures, _keras
-from transferkit._types import ImageSize
+from transferkit._text import printable
+from transferkit._types import ImageSize, whole
 from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data import store
-from transferkit.data.decode import MAX_PIXELS, Fit, decode
+from transferkit.data.decode import MAX_PIXELS, Fit, decode, resize_array
 from transferkit.data.report import Report
 from transferkit.errors import DataError, did_you_mean, explain
 from transferkit.spec import Target, Task
@@ -59,6 +60,22 @@ class Split:
             return (None,) * len(self)
         return tuple(self.sources)
 
+    @property
+    def target(self) -> Target:
+        """What a head is to predict: numbers where there are no classes, labels where rows of them.
+
+        The counts are of this split.
+        """
+        if not self.class_names:
+            width = self.labels.shape[-1] if self.labels.ndim > 1 else 1
+            return Target("values", outputs=int(width))
+        if self.labels.ndim > 1:
+            counts = self.labels.sum(axis=0)
+        else:
+            counts = np.bincount(self.labels, minlength=len(self.class_names))
+        task: Task = "labels" if self.labels.ndim > 1 else "classes"
+        return Target(task, self.class_names, counts=tuple(int(n) for n in counts))
+
     def pixels(self) -> Any:
         """All pixels ``(n, height, width, channels)``, 0..255: an array, on disk if it is large.
 
@@ -92,6 +109,8 @@ class Split:
         return room
 
     def _decode(self, source: Any) -> np.ndarray[Any, Any]:
+        if isinstance(source, np.ndarray):
+            return resize_array(source, self.image_size, self.fit, self.channels)
         return decode(
             source,
             image_size=self.image_size,
@@ -191,13 +210,7 @@ class Data:
     @property
     def target(self) -> Target:
         """What a head is to predict."""
-        if self.task == "values":
-            return Target("values", outputs=int(np.atleast_2d(self.train.labels.T).shape[0]))
-        if self.task == "labels":
-            counts = self.train.labels.sum(axis=0)
-        else:
-            counts = np.bincount(self.train.labels, minlength=len(self.class_names))
-        return Target(self.task, self.class_names, counts=tuple(int(n) for n in counts))
+        return self.train.target
 
     def resized(self, image_size: ImageSize) -> Data:
         """The same pictures at another size."""
@@ -292,7 +305,7 @@ class Data:
             A ``matplotlib.figure.Figure``.
 
         Raises:
-            DataError: If there is no such split.
+            DataError: If there is no such split, or `n` is no number of pictures.
             MissingExtraError: If matplotlib is not installed.
         """
         if split not in self.splits:
@@ -300,13 +313,24 @@ class Data:
                 explain(
                     "show",
                     "there is no such split",
-                    expected=did_you_mean(split, tuple(self.splits)),
+                    expected=did_you_mean(str(split), tuple(self.splits)),
                     received={"split": split},
+                )
+            )
+        most = whole(n)
+        if most is None or most < 1:
+            raise DataError(
+                explain(
+                    "show",
+                    "there is nothing to show",
+                    expected="a whole number of pictures, 1 or more",
+                    received={"n": n},
+                    mend="photos.show(n=16)",
                 )
             )
         chosen = self.splits[split]
         sized = chosen if chosen.image_size else chosen.resized(160)
-        order = np.random.default_rng(0).permutation(len(sized))[:n]
+        order = np.random.default_rng(0).permutation(len(sized))[:most]
         some = sized.taken(np.sort(order), split)
         titles = [self._title(label) for label in some.labels]
         return _figures.image_grid(list(some.pixels()), titles, needed_for="photos.show()")
@@ -325,7 +349,7 @@ class Data:
         counts = ", ".join(f"{len(split)} {name}" for name, split in self.splits.items())
         names = ", ".join(self.class_names[:10]) + (" ..." if len(self.class_names) > 10 else "")
         what = f"{len(self.class_names)} {self.task} ({names})" if names else "values"
-        return f"Data: {counts} pictures, {what}, {size}, {self.channels} channels"
+        return printable(f"Data: {counts} pictures, {what}, {size}, {self.channels} channels")
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(repr(self))}\n{html.escape(str(self.report))}</pre>"

@@ -14,7 +14,7 @@ from transferkit._types import ImageSize
 from transferkit._types import image_size as as_image_size
 from transferkit.errors import DataError, DecodeError, SpecError, did_you_mean, explain
 
-__all__ = ["FITS", "MAX_PIXELS", "Fit", "decode"]
+__all__ = ["FITS", "MAX_PIXELS", "Fit", "check_range", "decode", "resize_array"]
 
 Fit = Literal["stretch", "crop", "pad"]
 FITS = ("stretch", "crop", "pad")
@@ -62,7 +62,8 @@ def decode(
         )
     size = None if image_size is None else as_image_size(image_size, verb="decode")
     if isinstance(picture, np.ndarray):
-        return _from_array(picture, size, fit, channels)
+        check_range(picture, verb="decode")
+        return resize_array(picture, size, fit, channels)
     if channels not in _MODES:
         raise SpecError(
             explain(
@@ -122,10 +123,26 @@ def check_range(images: np.ndarray[Any, Any], *, verb: str) -> None:
         )
 
 
-def _from_array(
+def resize_array(
     array: np.ndarray[Any, Any], size: tuple[int, int] | None, fit: Fit, channels: int
 ) -> np.ndarray[Any, Any]:
-    check_range(array, verb="decode")
+    """Bring an array to size, the range of its pixels having been checked.
+
+    Whether a picture is 0..1 or very dark cannot be told from one alone, so that a batch is checked
+    as a whole where it comes in.
+
+    Args:
+        array: ``(height, width)`` or ``(height, width, channels)``, 0..255.
+        size: (height, width), or None.
+        fit: See `decode`.
+        channels: How many there have to be; one becomes three.
+
+    Returns:
+        ``(height, width, channels)``, of the dtype that came in; float32 for other floats.
+
+    Raises:
+        DecodeError: If it is no picture, or has other channels.
+    """
     pixels = array if array.ndim == 3 else array[..., None]
     if array.ndim not in (2, 3):
         raise DecodeError(
@@ -149,12 +166,13 @@ def _from_array(
         )
     if size is None or pixels.shape[:2] == size:
         return pixels
+    # Bytes stay bytes: Pillow's own rounding makes an array and its file give the same pixels.
+    kept = np.uint8 if array.dtype == np.uint8 else np.float32
     planes = [
-        np.asarray(_fitted(Image.fromarray(pixels[..., c].astype(np.float32)), size, fit))
+        np.asarray(_fitted(Image.fromarray(pixels[..., c].astype(kept)), size, fit))
         for c in range(channels)
     ]
-    resized = np.stack(planes, axis=-1)
-    return np.rint(resized).astype(np.uint8) if array.dtype == np.uint8 else resized
+    return np.stack(planes, axis=-1)
 
 
 def _from_file(

@@ -14,19 +14,19 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from transferkit._text import counted, printable
 from transferkit._types import ImageSize, PathLike
 from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data import store
 from transferkit.data.bundle import Data, Split
 from transferkit.data.decode import MAX_PIXELS, Fit, decode
-from transferkit.data.report import Report
+from transferkit.data.files import is_hidden, why_not_read
+from transferkit.data.report import Report, left_out
 from transferkit.errors import DataError, DataNotFoundError, DecodeError, SpecError, explain
 
 __all__ = ["from_directory"]
 
-_PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp"}
-_OTHER_PICTURES = {".gif", ".tif", ".tiff", ".heic", ".avif", ".svg"}
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _LAYOUT = (
     "flowers/daisy/1.jpg, flowers/rose/2.jpg, ... or flowers/train/daisy/1.jpg, flowers/val/..."
@@ -182,7 +182,7 @@ def _scan(root: Path) -> _Scan:
 def _folders(folder: Path, scan: _Scan) -> list[Path]:
     found = []
     for entry in sorted(folder.iterdir(), key=lambda p: p.name):
-        if entry.name.startswith(".") or entry.name == "__MACOSX":
+        if is_hidden(entry):
             scan.ignored["hidden"].append(entry)
         elif entry.is_dir():
             found.append(entry)
@@ -194,17 +194,11 @@ def _folders(folder: Path, scan: _Scan) -> list[Path]:
 def _files(folder: Path, scan: _Scan) -> list[Path]:
     found = []
     for entry in sorted(folder.iterdir(), key=lambda p: p.name):
-        kind = entry.suffix.lower()
-        if entry.name.startswith(".") or entry.name.lower() in ("thumbs.db", "desktop.ini"):
-            scan.ignored["hidden"].append(entry)
-        elif entry.is_dir():
-            scan.ignored["a folder inside a class folder"].append(entry)
-        elif kind in _PICTURES:
+        reason = why_not_read(entry)
+        if reason is None:
             found.append(entry)
-        elif kind in _OTHER_PICTURES:
-            scan.ignored[f"{kind} pictures are not read, convert them to PNG"].append(entry)
         else:
-            scan.ignored["no picture"].append(entry)
+            scan.ignored[reason].append(entry)
     return found
 
 
@@ -304,15 +298,13 @@ def _report_bad(bad: list[tuple[Path, str]], on_bad: str) -> None:
     listed = "; ".join(f"{file}: {reason}" for file, reason in bad[:10])
     more = f"; and {len(bad) - 10} more" if len(bad) > 10 else ""
     if on_bad == "skip":
-        warnings.warn(
-            f"from_directory: {len(bad)} files cannot be decoded and are left out: {listed}{more}",
-            stacklevel=3,
-        )
+        told = f"from_directory: {left_out(len(bad))}: {listed}{more}"
+        warnings.warn(printable(told), stacklevel=3)
         return
     raise DecodeError(
         explain(
             "from_directory",
-            f"{len(bad)} files cannot be decoded: {listed}{more}",
+            f"{counted(len(bad), 'file')} cannot be decoded: {listed}{more}",
             expected="whole JPEG, PNG, BMP or WebP pictures",
             mend="Delete or replace them, or leave them out with on_bad='skip'.",
         )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Report"]
+from transferkit._text import counted, printable, shortened, text_table
+
+__all__ = ["Report", "left_out"]
+
+_SHOWN = 20  # classes
 
 
 @dataclass(frozen=True)
@@ -32,41 +36,55 @@ class Report:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What should be looked at before training."""
-        found = []
+        return tuple(map(printable, self._warnings()))
+
+    def _warnings(self) -> Iterator[str]:
         train = self.counts.get("train", {})
         if train and max(train.values()) > 10 * max(min(train.values()), 1):
-            found.append(
-                f"the largest class has {max(train.values())} training pictures, the smallest "
-                f"{min(train.values())}: tk.heads.classification(class_weight='balanced')"
+            yield (
+                f"the largest class has {counted(max(train.values()), 'training picture')}, the "
+                f"smallest {min(train.values())}: tk.heads.classification(class_weight='balanced')"
             )
         if self.leaks:
-            found.append(
-                f"{len(self.leaks)} pictures are in more than one split, as "
-                f"{' and '.join(map(str, self.leaks[0][:2]))}: scores will be too good"
+            both = " and ".join(map(str, self.leaks[0][:2]))
+            number = len(self.leaks)
+            yield (
+                f"{counted(number, 'picture')} {'is' if number == 1 else 'are'} in more than one "
+                f"split, as {both}: scores will be too good"
             )
         if self.bad:
-            found.append(f"{len(self.bad)} files cannot be decoded and are left out")
-        return tuple(found)
+            yield left_out(len(self.bad))
 
     def __str__(self) -> str:
+        return "\n".join((*self._count_lines(), *map(printable, self._file_lines())))
+
+    def _count_lines(self) -> list[str]:
         names = list(dict.fromkeys(name for split in self.counts.values() for name in split))
-        width = max([len(name) for name in names] + [7])
-        lines = [" " * width + "".join(f"{split:>8}" for split in self.counts)]
-        for name in names[:20]:
-            row = "".join(f"{split.get(name, 0):>8}" for split in self.counts.values())
-            lines.append(f"{name:<{width}}{row}")
-        if len(names) > 20:
-            lines.append(f"... and {len(names) - 20} more classes")
-        totals = "".join(f"{sum(split.values()):>8}" for split in self.counts.values())
-        lines.append(f"{'all':<{width}}{totals}")
+        rows = [
+            [shortened(name, 40), *(str(split.get(name, 0)) for split in self.counts.values())]
+            for name in names[:_SHOWN]
+        ]
+        rows.append(["all", *(str(sum(split.values())) for split in self.counts.values())])
+        lines = text_table(["", *self.counts], rows).splitlines()
+        if len(names) > _SHOWN:
+            lines.insert(-1, f"... and {len(names) - _SHOWN} more classes")
+        return lines
+
+    def _file_lines(self) -> Iterator[str]:
         if self.sizes:
-            low, middle, high = (f"{h} x {w}" for h, w in self.sizes)
-            lines.append(f"sizes: {low} smallest, {middle} median, {high} largest")
+            low, middle, high = (f"{height} x {width}" for height, width in self.sizes)
+            yield f"sizes: {low} smallest, {middle} median, {high} largest"
         for reason, paths in self.ignored.items():
-            lines.append(f"ignored: {len(paths)} ({reason}), as {paths[0]}")
+            yield f"ignored: {len(paths)} ({reason}), as {paths[0]}"
         for path, reason in self.bad[:10]:
-            lines.append(f"bad: {path}: {reason}")
+            yield f"bad: {path}: {reason}"
         if self.duplicates:
-            lines.append(f"duplicates: {len(self.duplicates)} groups of files with the same bytes")
-        lines.extend(f"warning: {text}" for text in self.warnings)
-        return "\n".join(lines)
+            groups = counted(len(self.duplicates), "group")
+            yield f"duplicates: {groups} of files with the same bytes"
+        yield from (f"warning: {text}" for text in self._warnings())
+
+
+def left_out(files: int) -> str:
+    """What is said of files that cannot be decoded and were skipped."""
+    be = "is" if files == 1 else "are"
+    return f"{counted(files, 'file')} cannot be decoded and {be} left out"

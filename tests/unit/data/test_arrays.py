@@ -195,3 +195,25 @@ def test_a_validation_split_of_another_size_is_brought_to_the_training_size() ->
 )
 def test_a_bad_validation_split_says_what_is_wrong(labels: Any, given: Any, text: str) -> None:
     assert text in refusal(labels=labels, validation=given)
+
+
+@pytest.mark.parametrize("names", [("a", "a"), "ab", ()])
+def test_names_that_are_no_list_of_different_ones_are_refused(names: Any) -> None:
+    with pytest.raises(DataError, match=r"named twice|the names are no list"):
+        from_arrays(np.zeros((4, 8, 8, 3), np.uint8), [0, 1, 0, 1], class_names=names)
+
+
+def test_a_dark_picture_among_others_can_be_resized() -> None:
+    images = np.full((4, 8, 8, 3), 200, np.float32)
+    images[2] = 0.5
+    for data in (
+        from_arrays(images, [0, 1, 0, 1], val=0),
+        from_arrays(images / 255, [0, 1, 0, 1], val=0, pixel_range=(0, 1)),
+    ):
+        assert data.resized(4).train.pixels()[2].max() == pytest.approx(0.5)
+
+
+def test_scaling_never_leads_beyond_255() -> None:
+    images = np.full((2, 8, 8, 3), 0.3)
+    data = from_arrays(images, [0, 1], pixel_range=(0, 0.3), val=0)
+    assert data.train.pixels().max() == 255

@@ -201,10 +201,10 @@ def test_a_bad_file_is_named_or_skipped(pets: Path, name: str, image_size: int |
     path, limit = spoil(pets, name)
     with pytest.raises(DecodeError) as caught:
         from_directory(pets, max_pixels=limit, image_size=image_size)
-    assert "1 files cannot be decoded" in str(caught.value)
+    assert "1 file cannot be decoded" in str(caught.value)
     assert str(path) in str(caught.value)
     assert REASONS[name] in str(caught.value)
-    with pytest.warns(UserWarning, match="1 files cannot be decoded and are left out") as warned:
+    with pytest.warns(UserWarning, match="1 file cannot be decoded and is left out") as warned:
         data = from_directory(pets, max_pixels=limit, image_size=image_size, on_bad="skip", val=0)
     assert warned[0].filename == __file__
     [(file, reason)] = data.report.bad
@@ -212,7 +212,7 @@ def test_a_bad_file_is_named_or_skipped(pets: Path, name: str, image_size: int |
     assert REASONS[name] in reason
     assert "\n" not in reason
     assert data.counts() == {"train": {"cat": 5, "dog": 10}}
-    assert "1 files cannot be decoded and are left out" in str(data.report)
+    assert "1 file cannot be decoded and is left out" in str(data.report)
     clean = data.resized(4).train
     assert len(clean.pixels()) == 15
     assert path not in clean.paths

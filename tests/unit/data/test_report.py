@@ -1,0 +1,160 @@
+"""`Report`: what is printed of hand-made findings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from transferkit.data import Report
+
+
+def counts(classes: int, **splits: int) -> dict[str, dict[str, int]]:
+    """Class number i has i pictures more than the split's own number."""
+    return {
+        split: {f"class_{i:03}": least + i for i in range(classes)}
+        for split, least in splits.items()
+    }
+
+
+def cells(line: str) -> list[str]:
+    return line.split()
+
+
+def test_a_report_counts_every_class_in_every_split() -> None:
+    lines = str(Report(counts(3, train=10, val=2, test=1))).splitlines()
+    assert [cells(line) for line in lines] == [
+        ["train", "val", "test"],
+        ["class_000", "10", "2", "1"],
+        ["class_001", "11", "3", "2"],
+        ["class_002", "12", "4", "3"],
+        ["all", "33", "9", "6"],
+    ]
+    assert len({len(line) for line in lines}) == 1, "columns stand below each other"
+
+
+@pytest.mark.parametrize(("classes", "more"), [(20, None), (21, 1), (1000, 980)])
+def test_only_twenty_classes_are_printed_and_all_are_counted(
+    classes: int, more: int | None
+) -> None:
+    lines = str(Report(counts(classes, train=1, val=0))).splitlines()
+    named = [line for line in lines if line.startswith("class_")]
+    assert [cells(line)[0] for line in named] == [f"class_{i:03}" for i in range(20)]
+    assert [line for line in lines if "more classes" in line] == (
+        [] if more is None else [f"... and {more} more classes"]
+    )
+    total = classes * (classes - 1) // 2
+    (whole,) = (line for line in lines if line.startswith("all "))
+    assert cells(whole) == ["all", str(total + classes), str(total)]
+
+
+def test_a_class_that_a_split_lacks_counts_as_none() -> None:
+    lines = str(Report({"train": {"a": 3, "b": 2}, "val": {"a": 1}})).splitlines()
+    assert cells(lines[2]) == ["b", "2", "0"]
+    assert cells(lines[3]) == ["all", "5", "1"]
+
+
+def test_sizes_are_height_by_width() -> None:
+    shown = str(Report(counts(2, train=1), sizes=((8, 9), (20, 30), (400, 300))))
+    assert "sizes: 8 x 9 smallest, 20 x 30 median, 400 x 300 largest" in shown
+
+
+def test_what_was_left_out_is_counted_by_reason_with_one_example() -> None:
+    ignored = {
+        "hidden": (Path("a/.x.png"), Path("a/.y.png")),
+        "no picture": (Path("b/notes.txt"),),
+    }
+    lines = str(Report(counts(2, train=1), ignored=ignored)).splitlines()
+    assert f"ignored: 2 (hidden), as {Path('a/.x.png')}" in lines
+    assert f"ignored: 1 (no picture), as {Path('b/notes.txt')}" in lines
+
+
+def test_ten_bad_files_are_named_and_all_are_counted() -> None:
+    bad = tuple((Path(f"a/{i}.png"), "the file is empty") for i in range(12))
+    report = Report(counts(2, train=5), bad=bad)
+    lines = str(report).splitlines()
+    named = [line for line in lines if line.startswith("bad: ")]
+    assert named == [f"bad: {Path(f'a/{i}.png')}: the file is empty" for i in range(10)]
+    assert lines[-1] == "warning: 12 files cannot be decoded and are left out"
+    assert report.warnings == ("12 files cannot be decoded and are left out",)
+
+
+def test_duplicates_are_counted_and_only_leaks_are_warned_of() -> None:
+    groups = ((Path("train/a/1.png"), Path("train/a/2.png")), (Path("t/3.png"), Path("v/3.png")))
+    harmless = Report(counts(2, train=5, val=1), duplicates=groups[:1])
+    assert "duplicates: 1 group of files with the same bytes" in str(harmless)
+    assert harmless.warnings == ()
+    leaking = Report(counts(2, train=5, val=1), duplicates=groups, leaks=groups[1:])
+    lines = str(leaking).splitlines()
+    assert "duplicates: 2 groups of files with the same bytes" in lines
+    expected = (
+        f"1 picture is in more than one split, as {Path('t/3.png')} and {Path('v/3.png')}: "
+        "scores will be too good"
+    )
+    assert leaking.warnings == (expected,)
+    assert lines[-1] == f"warning: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("train", "warns"),
+    [
+        ({"a": 100, "b": 10}, False),
+        ({"a": 101, "b": 10}, True),
+        ({"a": 11, "b": 0}, True),
+        ({"a": 10, "b": 0}, False),
+        ({}, False),
+    ],
+)
+def test_classes_of_very_different_sizes_are_warned_of(train: dict[str, int], warns: bool) -> None:
+    found = Report({"train": train, "val": {"a": 1000, "b": 1}}).warnings
+    assert len(found) == warns
+    if warns:
+        assert f"{train['a']} training pictures, the smallest {train['b']}" in found[0]
+        assert "class_weight='balanced'" in found[0]
+
+
+def test_a_report_without_findings_has_nothing_but_counts() -> None:
+    assert len(str(Report(counts(2, train=5))).splitlines()) == 4
+    assert Report(counts(2, train=5)).warnings == ()
+    assert str(Report({})).split() == ["all"]
+
+
+def test_names_of_any_length_keep_the_columns() -> None:
+    names = {"a": 1, "n" * 60: 2, "<script>alert(1)</script>": 3}
+    lines = str(Report({"train": names, "val": names})).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert [cells(line)[-2:] for line in lines[1:]] == [
+        ["1", "1"],
+        ["2", "2"],
+        ["3", "3"],
+        ["6"] * 2,
+    ]
+    assert lines[2].startswith("nnnn")
+    assert "…" in lines[2], "a name that would fill the line loses its middle"
+    assert lines[3].startswith("<script>alert(1)</script>")
+
+
+EVIL = "x\x1b]0;title\x07\x1b[2J\nall 999\r\u202e\udcff"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        Report({"train": {EVIL: 1, "b": 1}}),
+        Report({"train": {"a": 1}}, bad=((Path(EVIL), EVIL),)),
+        Report({"train": {"a": 1}}, ignored={"hidden": (Path(EVIL),)}),
+        Report({"train": {"a": 1}}, leaks=((Path(EVIL), Path("b")),)),
+    ],
+    ids=["class", "bad", "ignored", "leak"],
+)
+def test_a_name_writes_nothing_but_itself(made: Report) -> None:
+    for text in (str(made), *made.warnings):
+        assert all(char.isprintable() or char == "\n" for char in text)
+        assert "all 999" not in text.splitlines()
+        text.encode()
+
+
+def test_columns_stand_below_each_other_in_any_script() -> None:
+    lines = str(Report({"train": {"\u82b1": 1, "ab": 22}})).splitlines()
+    assert lines[1] == "\u82b1       1"  # the sign is two columns wide
+    assert lines[2] == "ab      22"
