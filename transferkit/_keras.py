@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Iterable
 from typing import Any
 
 from transferkit.errors import BackendError, explain
@@ -37,6 +38,23 @@ def keras() -> Any:
             )
         )
     return module
+
+
+def set_weights(network: Any, values: Iterable[Any]) -> None:
+    """``network.set_weights``, and what layers keep of their weights besides.
+
+    Keras' ``Normalization`` computes with constants that it made of its statistics once, and takes
+    no notice when they are set.
+
+    Args:
+        network: A built ``keras.Model``.
+        values: One array for each of ``network.weights``, in their order.
+    """
+    for weight, value in zip(network.weights, values, strict=True):
+        weight.assign(value)
+    for layer in network._flatten_layers():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
 
 
 @functools.cache

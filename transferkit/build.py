@@ -144,7 +144,7 @@ def logits_of(network: KerasModel) -> KerasModel:
 def copy(network: KerasModel) -> KerasModel:
     """A network with the same graph and equal, but own, variables."""
     twin = keras.models.clone_model(network)
-    twin.set_weights(network.get_weights())
+    _keras.set_weights(twin, network.get_weights())
     return twin
 
 

@@ -63,7 +63,7 @@ class TransferModel:
     ) -> None:
         if isinstance(backbone, str):
             backbone = ":".join(backbones.find(backbone))
-        elif not isinstance(backbone, BackboneNetwork):
+        elif not backbones.is_network(backbone):
             raise SpecError(
                 explain(
                     "TransferModel",

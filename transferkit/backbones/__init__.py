@@ -11,7 +11,10 @@ A name is ``source:name``; the bare name is enough where only one source has it.
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
+import inspect
+from typing import cast
 
 from transferkit._registry import Registry
 from transferkit._types import KerasModel
@@ -31,6 +34,7 @@ __all__ = [
     "find",
     "from_keras",
     "info",
+    "is_network",
     "load",
     "names",
     "register",
@@ -48,7 +52,7 @@ class _UserSource:
         return _USER.names()
 
     def info(self, name: str) -> BackboneInfo:
-        return _USER.get(name, verb="backbones").info
+        return dataclasses.replace(_USER.get(name, verb="backbones").info, name=f"user:{name}")
 
     def load(
         self, name: str, *, input_shape: tuple[int, int, int], weights: str | None
@@ -173,6 +177,22 @@ def classifier(name: str, *, weights: str | None = "imagenet") -> KerasModel:
     return _KERAS.classifier(bare, weights=weights)
 
 
+def is_network(value: object) -> bool:
+    """True for a `BackboneNetwork`; looks without asking, as some load themselves to say `info`."""
+    return _has(value, "info", "load") and not is_source(value)
+
+
+def is_source(value: object) -> bool:
+    """True for a `BackboneSource`."""
+    return _has(value, "names", "info", "load")
+
+
+def _has(value: object, *names: str) -> bool:
+    nothing = object()
+    given = (inspect.getattr_static(value, name, nothing) for name in names)
+    return not isinstance(value, type) and all(each is not nothing for each in given)
+
+
 def register(
     name: str, backbone: BackboneNetwork | BackboneSource, *, replace: bool = False
 ) -> None:
@@ -195,10 +215,10 @@ def register(
                 received={"name": name},
             )
         )
-    if isinstance(backbone, BackboneSource):
-        _SOURCES.add(name, backbone, replace=replace)
-    elif isinstance(backbone, BackboneNetwork):
-        _USER.add(name, backbone, replace=replace)
+    if is_source(backbone):
+        _SOURCES.add(name, cast("BackboneSource", backbone), replace=replace)
+    elif is_network(backbone):
+        _USER.add(name, cast("BackboneNetwork", backbone), replace=replace)
     else:
         raise SpecError(
             explain(

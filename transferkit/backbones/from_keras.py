@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -10,10 +11,19 @@ from transferkit._types import KerasModel
 from transferkit.backbones import graph, network
 from transferkit.backbones.info import Preprocessing, preprocessing
 from transferkit.backbones.weights import is_path, load_file
-from transferkit.errors import BackboneError, SpecError, UnknownNameError, explain
+from transferkit.errors import (
+    BackboneError,
+    SpecError,
+    TransferKitError,
+    UnknownNameError,
+    explain,
+)
 from transferkit.spec import BackboneInfo
 
 __all__ = ["KerasNetwork", "from_keras"]
+
+_OURS = re.compile(r"pixels|pictures|gray_to_rgb|bgr|preprocessing|augmentation|outputs|head_.*")
+"""Names of the layers that are put before and behind a backbone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,15 +59,43 @@ class KerasNetwork:
             weights: ``"pretrained"`` for the model's own, None for random ones, or a path.
 
         Raises:
-            BackboneError: If the model cannot take that shape.
+            BackboneError: If the model cannot take that shape, its weights cannot be carried over,
+                its blocks are no units, or Keras cannot make it again.
+            WeightsNotFoundError: If there is no such file.
             UnknownNameError: If `weights` is another name.
         """
         network.check_shape(self.about, input_shape, verb="load")
-        copy = self._copy(input_shape)
+        height, width, channels = input_shape
+        if channels == 1 and self.about.channels == 3 and not self.rule.is_uniform:
+            channels = 3  # grey is shown three times; see network.assemble
+        try:
+            copy = self._filled((height, width, channels), weights)
+            return network.assemble(
+                copy, self.about, self.rule, input_shape=input_shape, block_pattern=self.blocks
+            )
+        except TransferKitError:
+            raise
+        except Exception as error:  # whatever Keras and TensorFlow say of a graph that cannot be
+            own = tuple(self.model.inputs[0].shape[1:])
+            raise BackboneError(
+                explain(
+                    "load",
+                    f"{self.about.name} cannot be built for these pictures ({_reason(error)})",
+                    expected=f"(height, width, channels) that fit {own}, and layers that can be "
+                    "made again from their configuration",
+                    received={"input_shape": input_shape},
+                    mend=f"image_size={self.about.image_size} is its own.",
+                )
+            ) from error
+
+    def _filled(self, shape: tuple[int, int, int], weights: str | None) -> KerasModel:
+        copy = self._copy(shape)
         if weights == "pretrained":
-            self._fill(copy, input_shape)
+            network.copy_weights(self.model, copy)
         elif weights is not None and is_path(weights):
-            load_file(copy, weights)
+            own = self._copy((*shape[:2], self.about.channels))
+            load_file(own, weights)
+            network.copy_weights(own, copy)
         elif weights is not None:
             raise UnknownNameError(
                 explain(
@@ -67,42 +105,14 @@ class KerasNetwork:
                     received={"weights": weights},
                 )
             )
-        return network.assemble(
-            copy, self.about, self.rule, input_shape=input_shape, block_pattern=self.blocks
-        )
+        return copy
 
-    def _copy(self, input_shape: tuple[int, int, int]) -> KerasModel:
+    def _copy(self, shape: tuple[int, int, int]) -> KerasModel:
         keras = _keras.keras()
-        own = tuple(self.model.input_shape[1:])
-        if all(have in (None, want) for have, want in zip(own, input_shape, strict=True)):
+        own = tuple(self.model.inputs[0].shape[1:])
+        if all(have in (None, want) for have, want in zip(own, shape, strict=True)):
             return keras.models.clone_model(self.model)
-        try:
-            return keras.models.clone_model(self.model, input_tensors=keras.Input(input_shape))
-        except (ValueError, TypeError) as error:
-            raise BackboneError(
-                explain(
-                    "load",
-                    f"{self.about.name} was built for pictures of {own} and cannot be rebuilt",
-                    expected=f"(height, width, channels) of {own}",
-                    received={"input_shape": input_shape},
-                    mend=f"image_size={self.about.image_size}",
-                )
-            ) from error
-
-    def _fill(self, copy: KerasModel, input_shape: tuple[int, int, int]) -> None:
-        try:
-            network.copy_weights(self.model, copy)
-        except (ValueError, IndexError) as error:
-            own = tuple(self.model.input_shape[1:])
-            raise BackboneError(
-                explain(
-                    "load",
-                    f"the weights of {self.about.name} fit pictures of {own} only",
-                    expected=f"(height, width, channels) of {own}",
-                    received={"input_shape": input_shape},
-                    mend=f"image_size={self.about.image_size}, or weights=None.",
-                )
-            ) from error
+        return keras.models.clone_model(self.model, input_tensors=keras.Input(shape))
 
 
 def from_keras(
@@ -133,8 +143,9 @@ def from_keras(
         origin: Where the weights come from.
 
     Raises:
-        BackboneError: If it is no functional model, or has more than one input or output.
-        SpecError: If `preprocessing` is unknown.
+        BackboneError: If it is no functional model, does not go from one picture to one map or
+            vector, or has layers under names that are ours.
+        SpecError: If `preprocessing` is unknown, or `blocks` is no pattern with a group.
     """
     if not graph.is_functional(model) or not getattr(model, "built", False):
         raise BackboneError(
@@ -146,27 +157,23 @@ def from_keras(
                 mend="Rebuild a subclassed model with keras.Model(inputs, outputs).",
             )
         )
-    if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.inputs[0].shape) != 4:
+    one = len(model.inputs) == len(model.outputs) == 1
+    if not one or len(model.inputs[0].shape) != 4 or len(model.outputs[0].shape) not in (2, 4):
         raise BackboneError(
             explain(
                 "from_keras",
                 f"{model.name} does not go from one picture to one tensor",
-                expected="one input (batch, height, width, channels) and one output",
+                expected="one input (batch, height, width, channels), and as the one output a map "
+                "(batch, height, width, channels) or a vector (batch, channels)",
                 received={"inputs": model.input_shape, "outputs": model.output_shape},
                 mend="keras.Model(model.inputs[0], features)",
             )
         )
     rule = _rule(preprocessing)
-    if blocks is not None and "(" not in blocks:
-        raise SpecError(
-            explain(
-                "from_keras",
-                "the blocks pattern has no group",
-                expected="a regular expression whose first group names the block",
-                received={"blocks": blocks},
-                mend=r"blocks=r'(stage\d+)_'",
-            )
-        )
+    _check_blocks(blocks)
+    _check_names(model)
+    if not graph.is_plain(model):
+        model = _keras.keras().Model(model.inputs[0], model.outputs[0], name=model.name)
     height, width, channels = (
         int(side or default)
         for side, default in zip(model.input_shape[1:], (224, 224, 3), strict=True)
@@ -180,6 +187,49 @@ def from_keras(
         origin=origin,
     )
     return KerasNetwork(model, rule, blocks, replace(about, preprocessing=str(rule)))
+
+
+def _check_blocks(pattern: str | None) -> None:
+    if pattern is None:
+        return
+    try:
+        groups = re.compile(pattern).groups
+    except (re.error, TypeError) as error:
+        reason, groups = f"is no regular expression ({error})", 0
+    else:
+        reason = "has no group"
+    if not groups:
+        raise SpecError(
+            explain(
+                "from_keras",
+                f"the blocks pattern {reason}",
+                expected="a regular expression whose first group names the block",
+                received={"blocks": pattern},
+                mend=r"blocks=r'(stage\d+)_'",
+            )
+        )
+
+
+def _check_names(model: KerasModel) -> None:
+    taken = [name for name in graph.layer_names(model) if _OURS.fullmatch(name)]
+    inputs = {tensor._keras_history.operation.name for tensor in model.inputs}
+    if set(taken) - inputs:
+        raise BackboneError(
+            explain(
+                "from_keras",
+                f"the network has layers whose names transferkit gives: {sorted(set(taken) - inputs)}",
+                expected=f"names that do not match {_OURS.pattern!r}",
+                received={"model": model.name},
+                mend="Give those layers another name=...",
+            )
+        )
+
+
+def _reason(error: Exception) -> str:
+    text = re.sub(r"\x1b\[\d+m", "", str(error))  # Keras sets what matters in bold
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith("Exception encountered when calling")]
+    return told[0] if told else type(error).__name__
 
 
 def _rule(value: str | Preprocessing) -> Preprocessing:

@@ -18,6 +18,7 @@ from transferkit.select import Layer, LayerTable
 __all__ = [
     "Rewired",
     "is_functional",
+    "is_plain",
     "layer_names",
     "rewire",
     "split_by_pattern",
@@ -33,14 +34,17 @@ class Rewired:
 
     Attributes:
         layers: The layers, nested models opened, in source order.
-        outputs: Each layer's last output tensor, by the layer's name.
+        order: Names of the layers and of operations that are none (``x + y``), in the order in
+            which they ran last.
+        outputs: The last output tensor of each of these, by name.
         features: The graph's output.
-        strides: Nominal stride (product of the strides before it) of each layer's output; 0 where
-            the output has no height and width.
-        cuts: Names of the layers whose output is the only tensor that crosses the graph there.
+        strides: Nominal stride (product of the strides before it) of each output; 0 where it has
+            no height and width, or was scaled up by what the strides before it do not hold.
+        cuts: The names whose output is the only tensor that crosses the graph there.
     """
 
     layers: tuple[Any, ...]
+    order: tuple[str, ...]
     outputs: dict[str, Tensor]
     features: Tensor
     strides: dict[str, int]
@@ -59,7 +63,7 @@ class Rewired:
         kinds = {layer.name: type(layer).__name__ for layer in self.layers}
         maps: dict[int, Tensor] = {}
         for name in self.cuts:
-            if self.strides[name] and kinds[name] not in (*_RESIZES, "InputLayer"):
+            if self.strides[name] and kinds.get(name) not in (*_RESIZES, "InputLayer"):
                 maps[self.strides[name]] = self.outputs[name]
         return maps
 
@@ -68,6 +72,12 @@ def is_functional(model: object) -> bool:
     """True for a functional or sequential Keras model, whose graph can be read."""
     models = _keras.keras().models
     return isinstance(model, models.Sequential) or hasattr(model, "_run_through_graph")
+
+
+def is_plain(model: KerasModel) -> bool:
+    """True if a model takes and gives a tensor, and no list or mapping of one."""
+    ends = (getattr(model, name, None) for name in ("_inputs_struct", "_outputs_struct"))
+    return not any(isinstance(end, list | tuple | dict) for end in ends)
 
 
 def layer_names(model: KerasModel) -> tuple[str, ...]:
@@ -112,8 +122,9 @@ def rewire(model: KerasModel, entry: Tensor) -> Rewired:
         trace.outputs[own_input] = entry
         trace.strides[own_input] = 1
         trace.order.insert(0, own_input)
-        trace.aliases[id(entry)] = own_input
-    return Rewired(layers, trace.outputs, features, trace.strides, trace.cut_names(features))
+    order = tuple(reversed(dict.fromkeys(reversed(trace.order))))
+    cuts = trace.cut_names(features)
+    return Rewired(layers, order, trace.outputs, features, trace.strides, cuts)
 
 
 def split_by_pattern(names: Sequence[str], pattern: str) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -130,8 +141,9 @@ def split_by_pattern(names: Sequence[str], pattern: str) -> tuple[dict[str, int]
     waiting: list[str] = []
     for name in names:
         match = re.match(pattern, name)
-        if match and (not found or match.group(1) != found[-1]):
-            found.append(match.group(1))
+        block = match.group(1) if match else None
+        if block is not None and (not found or block != found[-1]):
+            found.append(block)
         if found:
             block_of[name] = len(found) - 1
         else:
@@ -149,13 +161,12 @@ def split_by_shape(graph: Rewired) -> tuple[dict[str, int], tuple[str, ...]]:
     Returns:
         The block of each layer name, and the blocks' names.
     """
-    order = [layer.name for layer in graph.layers]
     cuts = set(graph.cuts)
     kinds = {layer.name: type(layer).__name__ for layer in graph.layers}
     regions: list[list[str]] = [
         []
     ]  # each ends in a cut; a branching region has more than one layer
-    for name in order:
+    for name in graph.order:
         regions[-1].append(name)
         if name in cuts:
             regions.append([])
@@ -168,11 +179,11 @@ def split_by_shape(graph: Rewired) -> tuple[dict[str, int], tuple[str, ...]]:
         before = stride
         stride = graph.strides.get(last) or stride
         branches = len(region) > 1
-        starts = branches or pooled or (stride > before and "Pooling" not in kinds[first])
+        starts = branches or pooled or (stride > before and "Pooling" not in kinds.get(first, ""))
         if not blocks or (starts and _has_weights(graph, blocks[-1])):
             blocks.append([])
         blocks[-1].extend(region)
-        pooled = "Pooling" in kinds[last] and graph.strides.get(last, 0) > 0
+        pooled = "Pooling" in kinds.get(last, "") and graph.strides.get(last, 0) > 0
     block_of = {name: i for i, block in enumerate(blocks) for name in block}
     return block_of, tuple(f"block_{i}" for i in range(len(blocks)))
 
@@ -216,7 +227,6 @@ class _Trace:
         self.outputs: dict[str, Tensor] = {}
         self.strides: dict[str, int] = {}
         self.order: list[str] = []
-        self.aliases: dict[int, str] = {}
         self.edges: list[tuple[int, list[int], str]] = []  # output, inputs, operation
         self._stride_of: dict[int, int] = {}
         self._kept: list[Any] = []  # ids stay unique only while their tensors live
@@ -248,11 +258,10 @@ class _Trace:
         before = max((self._stride_of.get(id(x), 1) for x in inputs), default=1)
         for out in flatten(result):
             spatial = len(getattr(out, "shape", ())) == 4
-            stride = before * _own_stride(operation) if spatial else 0
+            stride = _stride_after(operation, before) if spatial else 0
             self._stride_of[id(out)] = stride
             self._kept.append(out)
             self.edges.append((id(out), [id(x) for x in inputs], operation.name))
-            self.aliases[id(out)] = operation.name
             self.outputs[operation.name] = out
             self.strides[operation.name] = stride
         self.order.append(operation.name)
@@ -270,7 +279,8 @@ class _Trace:
         cuts = []
         for index, (out, _, name) in enumerate(edges):
             alive = [x for x, end in last_use.items() if position.get(x, -1) <= index < end]
-            if alive == [out] and name in self.outputs:
+            # Of a layer that is called twice the last output is kept, and only that one can cut.
+            if alive == [out] and id(self.outputs[name]) == out:
                 cuts.append(name)
         return tuple(cuts)
 
@@ -285,9 +295,18 @@ class _Trace:
         return found
 
 
-def _own_stride(operation: Any) -> int:
-    strides = getattr(operation, "strides", None)
+def _stride_after(operation: Any, before: int) -> int:
     kind = type(operation).__name__
-    if strides is None or "Transpose" in kind:
-        return 1
-    return int(strides[0]) if isinstance(strides, tuple | list) else int(strides)
+    if kind.startswith("Global"):  # one value for the whole picture, map or no map
+        return 0
+    if kind == "UpSampling2D" or "Transpose" in kind:
+        up = _first(operation.size if kind == "UpSampling2D" else operation.strides)
+        return before // up if before % up == 0 else 0
+    own = getattr(operation, "strides", None)
+    if own is None and "Pool" in kind:  # keras.ops.max_pool(x, 2)
+        own = operation.pool_size
+    return before * _first(1 if own is None else own)
+
+
+def _first(value: Any) -> int:
+    return int(value[0]) if isinstance(value, tuple | list) else int(value)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from transferkit._types import real
 from transferkit.errors import SpecError, did_you_mean, explain
 
 __all__ = ["MODES", "Preprocessing", "preprocessing"]
@@ -21,12 +22,40 @@ class Preprocessing:
     Attributes:
         scale: One factor, or one for each channel.
         offset: One summand, or one for each channel.
-        order: ``"rgb"`` as they come, or ``"bgr"``, which turns the channels round.
+        order: ``"rgb"`` as they come, or ``"bgr"``, which turns the first three channels round.
+
+    Raises:
+        SpecError: If an argument is none of these.
     """
 
     scale: tuple[float, ...] = (1.0,)
     offset: tuple[float, ...] = (0.0,)
     order: Literal["rgb", "bgr"] = "rgb"
+
+    def __post_init__(self) -> None:
+        for name in ("scale", "offset"):
+            given = getattr(self, name)
+            values = [real(value) for value in given] if isinstance(given, tuple | list) else []
+            if not values or not all(v is not None and np.isfinite(v) for v in values):
+                raise SpecError(
+                    explain(
+                        "Preprocessing",
+                        f"{name} is out of range",
+                        expected="a tuple of finite numbers, one for all channels or one for each",
+                        received={name: given},
+                        mend="Preprocessing(scale=(1 / 255,), offset=(0.0,))",
+                    )
+                )
+            object.__setattr__(self, name, tuple(values))
+        if self.order not in ("rgb", "bgr"):
+            raise SpecError(
+                explain(
+                    "Preprocessing",
+                    "the order is unknown",
+                    expected="'rgb' or 'bgr'",
+                    received={"order": self.order},
+                )
+            )
 
     @property
     def is_identity(self) -> bool:
@@ -45,12 +74,14 @@ class Preprocessing:
         return Preprocessing(
             tuple(islice(cycle(self.scale), channels)),
             tuple(islice(cycle(self.offset), channels)),
-            self.order if channels == 3 else "rgb",
+            self.order if channels >= 3 else "rgb",
         )
 
     def __call__(self, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Apply the rule to an array ``(..., channels)``; what the network does, in NumPy."""
-        ordered = pixels[..., ::-1] if self.order == "bgr" else pixels
+        ordered = pixels
+        if self.order == "bgr":
+            ordered = np.concatenate([pixels[..., 2::-1], pixels[..., 3:]], axis=-1)
         values = ordered * np.asarray(self.scale) + np.asarray(self.offset)
         return np.asarray(values, dtype=np.float32)
 
@@ -67,8 +98,10 @@ class Preprocessing:
         if self.is_identity:
             return "none"
         turned = "BGR, " if self.order == "bgr" else ""
-        scale = ", ".join(f"{s:.6g}" for s in dict.fromkeys(self.scale))
-        offset = ", ".join(f"{o:.6g}" for o in dict.fromkeys(self.offset))
+        scale, offset = (
+            ", ".join(f"{v:.6g}" for v in (values[:1] if len(set(values)) == 1 else values))
+            for values in (self.scale, self.offset)
+        )
         return f"{turned}x * [{scale}] + [{offset}]"
 
 
@@ -96,7 +129,7 @@ def preprocessing(value: str | Preprocessing, *, verb: str) -> Preprocessing:
     """
     if isinstance(value, Preprocessing):
         return value
-    if value in MODES:
+    if isinstance(value, str) and value in MODES:
         return MODES[value]
     raise SpecError(
         explain(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,7 +82,7 @@ def assemble(
         table=table,
         taps=taps,
         embedding=embedding,
-        block_ends=_block_ends(wired, table),
+        block_ends=_block_ends(wired, block_of, block_names, info.name),
         preprocessing=rule,
     )
 
@@ -115,15 +116,42 @@ def check_shape(info: BackboneInfo, input_shape: tuple[int, int, int], *, verb: 
 
 
 def copy_weights(source: KerasModel, target: KerasModel) -> None:
-    """Copy a network's weights into a twin whose first kernel has another number of channels.
+    """Copy a network's weights into a twin that may take another number of channels.
 
-    The kernel is summed over RGB for one channel; else its channels are taken in a circle and
-    scaled by 3 / n, so that the mean activation stays.
+    The kernel of its first convolution is then summed over RGB for one channel; else its channels
+    are taken in a circle and scaled by 3 / n, so that the mean activation stays.
+
+    Raises:
+        BackboneError: If anything but the kernel of one convolution on the pixels differs.
     """
-    values = []
-    for have, want in zip(source.get_weights(), target.get_weights(), strict=True):
-        values.append(have if have.shape == want.shape else _fit_kernel(have, want.shape[2]))
-    target.set_weights(values)
+    values = [np.asarray(weight) for weight in source.weights]
+    wanted = [tuple(weight.shape) for weight in target.weights]
+    differing = [i for i, value in enumerate(values) if value.shape != wanted[i]]
+    if differing:
+        channels = int(target.inputs[0].shape[-1])
+        place = differing[0]
+        kernel = source.weights[place]
+        shape = (*kernel.shape[:2], channels, *kernel.shape[3:])
+        on_pixels = len(kernel.shape) == 4 and kernel.shape[2] == source.inputs[0].shape[-1]
+        is_conv = any(
+            kernel is weight
+            for layer in source._flatten_layers()
+            if type(layer).__name__ == "Conv2D"
+            for weight in layer.weights
+        )
+        if len(differing) > 1 or not (is_conv and on_pixels) or wanted[place] != shape:
+            raise BackboneError(
+                explain(
+                    "load",
+                    f"the weights of {source.name} cannot be carried over to this shape",
+                    expected="a network in which one convolution reads the pixels, and pictures of "
+                    f"the shape {tuple(source.inputs[0].shape[1:])}",
+                    received={"differing": [source.weights[i].path for i in differing]},
+                    mend="weights=None starts from random ones.",
+                )
+            )
+        values[place] = _fit_kernel(values[place], channels)
+    _keras.set_weights(target, values)
 
 
 def _fit_kernel(kernel: np.ndarray[Any, Any], channels: int) -> np.ndarray[Any, Any]:
@@ -146,20 +174,34 @@ def _preprocess(pixels: Tensor, rule: Preprocessing, *, takes: int) -> Tensor:
     if rule.is_identity:
         return pixels
     if rule.order == "bgr":
-        pixels = pixels[..., ::-1]
-    if len(set(rule.scale)) == len(set(rule.offset)) == 1:
-        return layers.Rescaling(rule.scale[0], rule.offset[0], name="preprocessing")(pixels)
-    # Normalization: (x - mean) / sqrt(variance); its arguments are kept in the configuration.
-    mean = [-o / s for s, o in zip(rule.scale, rule.offset, strict=True)]
-    variance = [1 / s**2 for s in rule.scale]
-    return layers.Normalization(mean=mean, variance=variance, name="preprocessing")(pixels)
+        turned, rest = pixels[..., 2::-1], channels - 3
+        pixels = layers.Concatenate(name="bgr")([turned, pixels[..., 3:]]) if rest else turned
+    alike = len(set(rule.scale)) == len(set(rule.offset)) == 1
+    scale, offset = (values[0] if alike else list(values) for values in (rule.scale, rule.offset))
+    return layers.Rescaling(scale, offset, name="preprocessing")(pixels)
 
 
-def _block_ends(wired: graph.Rewired, table: LayerTable) -> tuple[Tensor, ...]:
-    """The last cut tensor of each block."""
+def _block_ends(
+    wired: graph.Rewired, block_of: Mapping[str, int], block_names: Sequence[str], name: str
+) -> tuple[Tensor, ...]:
+    """The last cut tensor of each block; what is no layer belongs to the block before it."""
     ends: dict[int, Tensor] = {}
-    block_of = {row.name: row.block for row in table}
-    for name in wired.cuts:
-        if name in block_of:
-            ends[block_of[name]] = wired.outputs[name]
+    block = 0
+    cuts = frozenset(wired.cuts)
+    for operation in wired.order:
+        block = block_of.get(operation, block)
+        if operation in cuts:
+            ends[block] = wired.outputs[operation]
+    torn = [block_names[i] for i in range(len(block_names)) if i not in ends]
+    if torn or len(set(block_names)) < len(block_names):
+        raise BackboneError(
+            explain(
+                "load",
+                f"the blocks of {name} are no units: "
+                + (f"more than one tensor leaves {torn[0]!r}" if torn else "one comes back"),
+                expected="blocks with one entry and one exit, each in one piece",
+                received={"blocks": tuple(block_names)},
+                mend="Leave blocks= out to have them read from the graph.",
+            )
+        )
     return tuple(ends[i] for i in sorted(ends))

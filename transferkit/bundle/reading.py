@@ -13,7 +13,7 @@ from transferkit._types import KerasModel, PathLike
 from transferkit.bundle import config as configs
 from transferkit.bundle import tensors
 from transferkit.bundle.archive import NETWORK, Archive, opened
-from transferkit.bundle.manifest import Manifest, damaged
+from transferkit.bundle.manifest import Manifest, TensorEntry, damaged
 from transferkit.bundle.rules import ReadingRules
 
 __all__ = ["Bundle", "read", "read_manifest"]
@@ -123,15 +123,17 @@ def _fill(network: KerasModel, archive: Archive) -> None:
                 f"the tensor {entry.path!r} {entry.shape} does not fit the weight "
                 f"{weight.path!r} {tuple(weight.shape)}",
             )
-    for weight, entry in zip(weights, listed, strict=True):
-        data = archive.read(entry.member)
-        try:
-            array = tensors.decode(data, shape=entry.shape, dtype=entry.dtype)
-        except ValueError as error:
-            raise damaged(
-                archive.source, f"the tensor {entry.path!r} cannot be read ({error})"
-            ) from error
-        weight.assign(array)
+    _keras.set_weights(network, (_tensor(archive, entry) for entry in listed))
+
+
+def _tensor(archive: Archive, entry: TensorEntry) -> tensors.Array:
+    data = archive.read(entry.member)
+    try:
+        return tensors.decode(data, shape=entry.shape, dtype=entry.dtype)
+    except ValueError as error:
+        raise damaged(
+            archive.source, f"the tensor {entry.path!r} cannot be read ({error})"
+        ) from error
 
 
 def _stem(path: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import transferkit as tk
-from transferkit import _keras, backbones
+from transferkit import _keras, backbones, build, bundle
 from transferkit.backbones import Preprocessing
 from transferkit.errors import (
     BackboneError,
@@ -320,9 +320,9 @@ def test_a_flattening_model_keeps_to_its_size_unless_its_weights_are_given_up() 
     with pytest.raises(BackboneError) as caught:
         load(flattening(), (64, 64, 3))
     assert str(caught.value) == (
-        "load: the weights of flattening fit pictures of (32, 32, 3) only. Expected (height, width,"
-        " channels) of (32, 32, 3). Received: input_shape=(64, 64, 3). image_size=(32, 32), or "
-        "weights=None."
+        "load: the weights of flattening cannot be carried over to this shape. Expected a network "
+        "in which one convolution reads the pixels, and pictures of the shape (32, 32, 3). "
+        "Received: differing=['flattening/dense/kernel']. weights=None starts from random ones."
     )
     assert load(flattening(), (64, 64, 3), weights=None).network.output_shape == (None, 3)
 
@@ -333,10 +333,9 @@ def test_a_model_that_cannot_be_rebuilt_at_a_size_says_which_it_was_built_for() 
     assert load(model).network.output_shape == (None, 16, 16, 12)
     with pytest.raises(BackboneError) as caught:
         load(model, (64, 64, 3))
-    assert str(caught.value) == (
-        "load: fixed was built for pictures of (32, 32, 3) and cannot be rebuilt. Expected (height,"
-        " width, channels) of (32, 32, 3). Received: input_shape=(64, 64, 3). image_size=(32, 32)"
-    )
+    text = str(caught.value)
+    assert text.startswith("load: fixed cannot be built for these pictures (The total size of the")
+    assert "Received: input_shape=(64, 64, 3). image_size=(32, 32) is its own." in text
 
 
 @pytest.mark.parametrize("shape", [(0, 32, 3), (32, 32, 0)])
@@ -668,3 +667,194 @@ def test_a_classifier_of_unknown_weights_or_name_gets_the_nearest() -> None:
         tk.backbones.classifier("MobileNetV2", weights="imagnet")
     with pytest.raises(UnknownNameError, match="'MobileNetV2'"):
         tk.backbones.classifier("MobileNet2")
+
+
+# -- what once went wrong
+
+
+def test_statistics_of_a_normalization_come_along_in_every_copy(tmp_path: Path) -> None:
+    norm = layers.Normalization(name="norm")
+    norm.adapt(pictures())
+    pixels = keras.Input(SHAPE)
+    model = keras.Model(pixels, layers.Conv2D(4, 3, name="conv")(norm(pixels)), name="adapted")
+    expected = model(pictures())
+    np.testing.assert_allclose(features(load(model), pictures()), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(build.copy(model)(pictures()), expected, rtol=1e-4, atol=1e-4)
+    bundle.write(tmp_path / "m.tkm", model, {})
+    again = bundle.read(tmp_path / "m.tkm").network
+    np.testing.assert_allclose(again(pictures()), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("rule", ["none", "unit", "tf", "caffe", "torch"])
+def test_a_grey_picture_gives_what_its_repetition_gives(rule: str) -> None:
+    pixels = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 3, padding="same", name="conv")(pixels)
+    model = with_drawn_weights(keras.Model(pixels, x, name="grey"))
+    grey = load(model, (32, 32, 1), preprocessing=rule)
+    rgb = load(model, preprocessing=rule)
+    one = pictures()[..., :1]
+    np.testing.assert_allclose(
+        features(grey, one), features(rgb, np.repeat(one, 3, axis=-1)), rtol=1e-4, atol=1e-3
+    )
+
+
+def test_more_channels_than_three_keep_the_first_three_in_the_networks_order() -> None:
+    pixels = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 1, use_bias=False, name="conv")(pixels)
+    model = with_drawn_weights(keras.Model(pixels, x, name="four"))
+    kernel = np.asarray(model.get_layer("conv").kernel)[0, 0]
+    four = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 4)).astype(np.float32)
+    bgr = four[..., [2, 1, 0, 3]] - np.array([103.939, 116.779, 123.68, 103.939])
+    expected = bgr @ (kernel[[0, 1, 2, 0]] * 3 / 4)
+    given = features(load(model, (32, 32, 4), preprocessing="caffe"), four)
+    np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-2)
+
+
+def separable(pixels: Any) -> Any:
+    return layers.SeparableConv2D(4, 3, name="first")(pixels)
+
+
+def skip(pixels: Any) -> Any:
+    x = layers.Conv2D(4, 3, padding="same", name="first")(pixels)
+    return layers.Conv2D(4, 3, name="second")(layers.Concatenate(name="both")([pixels, x]))
+
+
+def depthwise(pixels: Any) -> Any:
+    return layers.DepthwiseConv2D(3, name="first")(pixels)
+
+
+@pytest.mark.parametrize("body", [separable, skip, depthwise])
+def test_other_channels_than_one_convolution_can_take_are_refused(body: Any) -> None:
+    pixels = keras.Input(SHAPE)
+    model = keras.Model(pixels, body(pixels), name="odd")
+    for channels in (1, 2, 4):
+        with pytest.raises(BackboneError, match="cannot be carried over to this shape"):
+            load(model, (32, 32, channels))
+
+
+def test_negative_scales_keep_their_sign() -> None:
+    pixels = keras.Input(SHAPE)
+    model = keras.Model(pixels, layers.Activation("linear", name="same")(pixels), name="negative")
+    rule = Preprocessing((-1.0, -1.0, -1.0), (255.0, 254.0, 253.0))
+    given = features(load(model, preprocessing=rule), pictures())
+    np.testing.assert_allclose(given, rule(pictures()), rtol=1e-6)
+    np.testing.assert_allclose(given[..., 1], 254 - pictures()[..., 1], rtol=1e-6)
+
+
+def test_an_operation_may_end_a_block_or_the_network() -> None:
+    pixels = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 3, padding="same", name="stem")(pixels)
+    y = layers.Conv2D(4, 3, padding="same", name="branch")(x)
+    model = with_drawn_weights(keras.Model(pixels, keras.ops.relu(x + y), name="sums"))
+    loaded = load(model)
+    np.testing.assert_allclose(
+        features(loaded, pictures()), model(pictures()), rtol=1e-4, atol=1e-3
+    )
+    assert len(loaded.block_ends) == loaded.table.block_count
+    assert loaded.block_ends[-1] is loaded.network.output
+    keras.Model(loaded.block_ends[0], loaded.network.output)
+
+
+def test_a_layer_that_is_called_twice_ends_no_block_at_its_first_call() -> None:
+    pixels = keras.Input(SHAPE)
+    shared = layers.Conv2D(4, 3, padding="same", name="shared")
+    stem = layers.Conv2D(4, 3, padding="same", name="stem")(pixels)
+    x = shared(stem)
+    side = layers.Conv2D(4, 3, padding="same", name="side")(x)
+    model = keras.Model(pixels, layers.Add(name="sum")([side, shared(x)]), name="twice")
+    loaded = load(model)
+    assert loaded.table.block_count == len(loaded.block_ends) == 2
+    assert loaded.block_ends[-1] is loaded.network.output
+    keras.Model(loaded.block_ends[0], loaded.network.output)
+
+
+@pytest.mark.parametrize("structure", [lambda x: [x], lambda x: {"map": x}])
+def test_a_model_with_a_list_or_a_mapping_is_taken(structure: Any) -> None:
+    pixels = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 3, name="conv")(pixels)
+    model = with_drawn_weights(keras.Model([pixels], structure(x), name="listed"))
+    plain = keras.Model(pixels, x)
+    np.testing.assert_allclose(
+        features(load(model), pictures()), plain(pictures()), rtol=1e-4, atol=1e-3
+    )
+    assert load(model, (48, 48, 3)).network.output_shape == (None, 46, 46, 4)
+
+
+@pytest.mark.parametrize("pattern", ["(stage", "(?:a|b)_", r"\(a", "stage_"])
+def test_a_pattern_without_a_group_is_refused_at_once(pattern: str) -> None:
+    pixels = keras.Input(SHAPE)
+    model = keras.Model(pixels, layers.Conv2D(4, 3, name="conv")(pixels))
+    with pytest.raises(SpecError, match=r"from_keras: the blocks pattern .*first group names"):
+        tk.backbones.from_keras(model, blocks=pattern)
+
+
+def test_blocks_that_are_no_units_are_refused() -> None:
+    pixels = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 3, padding="same", name="a_stem")(pixels)
+    y = layers.Conv2D(4, 3, padding="same", name="b_branch")(x)
+    torn = keras.Model(pixels, layers.Add(name="c_sum")([x, y]), name="torn")
+    with pytest.raises(BackboneError, match="more than one tensor leaves 'b'"):
+        load(torn, blocks="([abc])_")
+    x = layers.Conv2D(4, 3, name="a_one")(pixels)
+    x = layers.Conv2D(4, 3, name="b_two")(x)
+    x = layers.Conv2D(4, 3, name="a_three")(x)
+    with pytest.raises(BackboneError, match="blocks of back are no units: one comes back"):
+        load(keras.Model(pixels, x, name="back"), blocks="([abc])_")
+
+
+def test_names_that_are_ours_are_refused() -> None:
+    pixels = keras.Input(SHAPE, name="pixels")  # an input layer gives way, its name is free
+    fine = keras.Model(pixels, layers.Conv2D(4, 3, name="conv")(pixels))
+    tk.backbones.from_keras(fine)
+    for name in ("outputs", "preprocessing", "head_logits"):
+        bad = keras.Model(pixels, layers.Conv2D(4, 3, name=name)(pixels))
+        with pytest.raises(BackboneError, match=f"names transferkit gives: .'{name}'.*another"):
+            tk.backbones.from_keras(bad)
+
+
+def test_a_row_of_tokens_is_no_map() -> None:
+    pixels = keras.Input(SHAPE)
+    model = keras.Model(pixels, layers.Reshape((64, 48), name="tokens")(pixels))
+    with pytest.raises(BackboneError, match=r"a map .* or a vector"):
+        tk.backbones.from_keras(model)
+
+
+def test_a_weight_file_is_fitted_to_other_channels(tmp_path: Path) -> None:
+    pixels = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 3, padding="same", name="conv")(pixels)
+    model = with_drawn_weights(keras.Model(pixels, x, name="filed"))
+    model.save_weights(tmp_path / "filed.weights.h5")
+    path = str(tmp_path / "filed.weights.h5")
+    one = pictures()[..., :1]
+    np.testing.assert_allclose(
+        features(load(model, (32, 32, 1), weights=path), one),
+        features(load(model, (32, 32, 1)), one),
+        rtol=1e-6,
+    )
+
+
+def test_a_shape_that_a_layer_cannot_take_is_told_in_our_words() -> None:
+    pixels = keras.Input((None, None, 3))
+    model = keras.Model(pixels, layers.Conv2D(4, 5, name="conv")(pixels), name="valid")
+    with pytest.raises(BackboneError, match="valid cannot be built for these pictures"):
+        load(model, (4, 4, 3))
+
+
+def test_making_a_model_of_a_backbone_does_not_load_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = keras.Input(SHAPE)
+    made = tk.backbones.from_keras(
+        keras.Model(pixels, layers.Conv2D(4, 3, name="conv")(pixels), name="idle")
+    )
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("it was loaded")
+
+    monkeypatch.setattr(type(made), "load", refuse)
+    assert tk.TransferModel(made).spec.backbone is made
+
+
+def test_a_registered_backbone_is_called_by_its_registered_name() -> None:
+    pixels = keras.Input(SHAPE)
+    model = keras.Model(pixels, layers.Conv2D(4, 3, name="conv")(pixels), name="own_name")
+    tk.backbones.register("renamed", tk.backbones.from_keras(model), replace=True)
+    assert tk.backbones.info("user:renamed").name == "user:renamed"

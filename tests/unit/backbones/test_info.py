@@ -115,8 +115,8 @@ def test_one_scale_with_three_offsets_is_spread_over_the_channels() -> None:
     assert rule == Preprocessing((2.0,) * 4, (1.0, 2.0, 3.0, 1.0))
 
 
-@pytest.mark.parametrize(("channels", "order"), [(1, "rgb"), (2, "rgb"), (3, "bgr"), (4, "rgb")])
-def test_only_three_channels_can_be_turned_round(channels: int, order: str) -> None:
+@pytest.mark.parametrize(("channels", "order"), [(1, "rgb"), (2, "rgb"), (3, "bgr"), (4, "bgr")])
+def test_three_channels_or_more_can_be_turned_round(channels: int, order: str) -> None:
     assert MODES["caffe"].for_channels(channels).order == order
 
 
