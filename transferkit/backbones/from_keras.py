@@ -211,13 +211,14 @@ def _check_blocks(pattern: str | None) -> None:
 
 
 def _check_names(model: KerasModel) -> None:
-    taken = [name for name in graph.layer_names(model) if _OURS.fullmatch(name)]
     inputs = {tensor._keras_history.operation.name for tensor in model.inputs}
-    if set(taken) - inputs:
+    names = set(graph.layer_names(model)) - inputs
+    taken = sorted(name for name in names if _OURS.fullmatch(name))
+    if taken:
         raise BackboneError(
             explain(
                 "from_keras",
-                f"the network has layers whose names transferkit gives: {sorted(set(taken) - inputs)}",
+                f"the network has layers whose names transferkit gives: {taken}",
                 expected=f"names that do not match {_OURS.pattern!r}",
                 received={"model": model.name},
                 mend="Give those layers another name=...",
