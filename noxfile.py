@@ -57,7 +57,7 @@ def bench(session: nox.Session) -> None:
 
 def run_pytest(session: nox.Session, *arguments: str) -> None:
     """Install the package as a user would, and run pytest on it."""
-    session.install(EVERYTHING, *from_extra("dev", "pytest"))
+    session.install(EVERYTHING, *from_extra("dev", "pytest", "tensorboard"))
     session.run("pytest", *arguments, *session.posargs, env=ENVIRONMENT)
 
 

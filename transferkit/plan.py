@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from transferkit import freeze as freezing
 from transferkit import schedules
+from transferkit._text import counted, html_table
 from transferkit._types import whole
 from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
 from transferkit.freeze import Freeze
@@ -219,14 +220,32 @@ class Plan:
         return cls(tuple(Phase.from_config(phase) for phase in config))
 
     def __repr__(self) -> str:
-        lines = [f"Plan of {len(self)} phases, {self.epochs} epochs"]
+        lines = [self._caption()]
         for index, phase in enumerate(self.phases, start=1):
             policy = "the model's policy" if phase.freeze is None else f"freeze {phase.freeze!r}"
             lines.append(
-                f"  {index}. {phase.name}: {phase.epochs} epochs, {policy}, "
+                f"  {index}. {phase.name}: {counted(phase.epochs, 'epoch')}, {policy}, "
                 f"{phase.optimizer.name} {phase.learning_rate!r}, batches of {phase.batch_size}"
             )
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        header = ["phase", "freeze", "optimizer", "learning rate", "epochs", "batch size"]
+        rows = [
+            [
+                phase.name,
+                "the model's policy" if phase.freeze is None else repr(phase.freeze),
+                phase.optimizer.name,
+                repr(phase.learning_rate),
+                str(phase.epochs),
+                str(phase.batch_size),
+            ]
+            for phase in self.phases
+        ]
+        return html_table(self._caption(), header, rows, left=4)
+
+    def _caption(self) -> str:
+        return f"Plan of {counted(len(self), 'phase')}, {counted(self.epochs, 'epoch')}"
 
 
 def _optimizer(value: Any) -> tuple[Optimizer, float]:

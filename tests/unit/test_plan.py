@@ -167,3 +167,17 @@ def test_numbers_of_numpy_become_plain_ones() -> None:
 def test_epochs_that_are_no_whole_number_are_refused(epochs: Any) -> None:
     with pytest.raises(SpecError, match="epochs is out of range"):
         Phase(epochs)
+
+
+def test_a_plan_reads_as_a_table_and_its_names_are_escaped() -> None:
+    plan = tk.plans.feature_extraction(1).then(Phase(2, name="<b>all</b>", optimizer="sgd"))
+    assert repr(plan).splitlines() == [
+        "Plan of 2 phases, 3 epochs",
+        "  1. feature extraction: 1 epoch, freeze backbone(), adam Constant(value=0.001), "
+        "batches of 32",
+        "  2. <b>all</b>: 2 epochs, the model's policy, sgd Constant(value=0.001), batches of 32",
+    ]
+    page = plan._repr_html_()
+    assert "&lt;b&gt;all&lt;/b&gt;" in page
+    assert "<b>" not in page
+    assert page.count("<tr>") == 3

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from transferkit import _keras, build
+from transferkit._text import counted
 from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
 from transferkit.engine import batches, resume
@@ -187,18 +189,14 @@ def _strategy(engine: Engine) -> Any:
 
 
 def _headline(network: KerasModel, phase: Phase, number: int, phases: int) -> str:
-    moving = sum(weight.shape.num_elements() for weight in map(_tensor, network.trainable_weights))
+    moving = sum(math.prod(weight.shape) for weight in network.trainable_weights)
     total = network.count_params()
     rate = phase.learning_rate
     shown = f"{rate.value:g}" if isinstance(rate, Constant) else repr(rate)
     return (
-        f"Phase {number + 1}/{phases}: {phase.name} - {phase.epochs} epochs, "
+        f"Phase {number + 1}/{phases}: {phase.name} - {counted(phase.epochs, 'epoch')}, "
         f"{phase.optimizer.name} {shown}, {moving:,} of {total:,} parameters train"
     )
-
-
-def _tensor(weight: Any) -> Any:
-    return tf.convert_to_tensor(weight)
 
 
 def _check_monitor(phase: Phase, compiled: Steps, *, has_val: bool) -> None:
