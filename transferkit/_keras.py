@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 from collections.abc import Iterable
 from typing import Any
 
 from transferkit.errors import BackendError, explain
+
+_OTHERS = ("jax", "openvino", "torch")  # what keras.json may name as well
 
 
 @functools.cache
@@ -22,22 +25,33 @@ def keras() -> Any:
     Raises:
         BackendError: If Keras was started on another backend than TensorFlow.
     """
-    module = importlib.import_module("keras")
+    try:
+        module = importlib.import_module("keras")
+    except ImportError as error:
+        # Another backend that is not installed (numpy's needs jax) fails inside Keras.
+        wanted = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if wanted == "tensorflow" and error.name not in _OTHERS:
+            raise
+        raise _wrong_backend(wanted if wanted != "tensorflow" else str(error.name)) from error
     backend = module.backend.backend()
     if backend != "tensorflow":
-        raise BackendError(
-            explain(
-                "transferkit",
-                f"Keras is running on {backend}",
-                expected="the TensorFlow backend",
-                received={"KERAS_BACKEND": backend},
-                mend=(
-                    "Start Python with KERAS_BACKEND=tensorflow, or set "
-                    "os.environ['KERAS_BACKEND'] = 'tensorflow' before keras is imported."
-                ),
-            )
-        )
+        raise _wrong_backend(backend)
     return module
+
+
+def _wrong_backend(backend: str) -> BackendError:
+    return BackendError(
+        explain(
+            "transferkit",
+            f"Keras is set to run on {backend}",
+            expected="the TensorFlow backend",
+            received={"KERAS_BACKEND": backend},
+            mend=(
+                "Start Python with KERAS_BACKEND=tensorflow, or set "
+                "os.environ['KERAS_BACKEND'] = 'tensorflow' before keras is imported."
+            ),
+        )
+    )
 
 
 def set_weights(network: Any, values: Iterable[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ __all__ = [
     "copy",
     "freeze",
     "logits_of",
+    "parameters",
     "seeded",
 ]
 
@@ -134,6 +136,12 @@ def freeze(network: KerasModel, table: LayerTable, policy: Freeze) -> frozenset[
         for part in layer._flatten_layers():
             _hold_in_inference(part) if row.name in frozen else _release(part)
     return frozen
+
+
+def parameters(network: KerasModel) -> tuple[int, int]:
+    """How many numbers of a network train, and how many it has."""
+    moving = sum(math.prod(weight.shape) for weight in network.trainable_weights)
+    return moving, int(network.count_params())
 
 
 def logits_of(network: KerasModel) -> KerasModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,13 +15,14 @@ from transferkit._types import image_size as as_image_size
 from transferkit.augment import Pipeline
 from transferkit.data import Data
 from transferkit.engine.phases import scope as engine_scope
-from transferkit.errors import SpecError, explain
+from transferkit.errors import SpecError, TransferKitError, explain
 from transferkit.freeze import Freeze
 from transferkit.plan import Phase, Plan
 from transferkit.plans import default as default_plan
 from transferkit.select import Selector
 from transferkit.spec import (
     Augmentation,
+    Backbone,
     BackboneInfo,
     BackboneNetwork,
     Engine,
@@ -277,7 +279,24 @@ class TransferModel:
             ("augment", ", ".join(map(repr, spec.augment)) or "none"),
             ("head", repr(spec.head) if spec.head is not None else "one that fits the data"),
             ("freeze", repr(spec.policy)),
+            ("parameters", _parameters(spec.backbone, spec.policy)),
         ]
+
+
+@functools.lru_cache(maxsize=1)
+def _unfilled(backbone: str | BackboneNetwork) -> Backbone:
+    """A backbone of random weights, for its counts; making one takes about a second."""
+    return backbones.load(backbone, weights=None)
+
+
+def _parameters(backbone: str | BackboneNetwork, policy: Freeze) -> str:
+    try:
+        body: Backbone = _unfilled(backbone)  # type: ignore[arg-type]  # networks are hashable
+        build.freeze(body.network, body.table, policy)
+    except TransferKitError as error:
+        return f"unknown ({error})"
+    moving, total = build.parameters(body.network)
+    return f"{total:,} ({moving:,} trainable, {total - moving:,} frozen) and those of the head"
 
 
 def _class_names(classes: int | Sequence[str] | None) -> tuple[str, ...]:

@@ -255,8 +255,7 @@ class TrainedModel:
 
     def _summary(self) -> list[tuple[str, str]]:
         height, width = self.image_size
-        moving = sum(int(np.prod(w.shape)) for w in self.network.trainable_weights)
-        total = self.network.count_params()
+        moving, total = build.parameters(self.network)
         last = self.history.epochs[-1].metrics if self.history.epochs else {}
         return [
             ("TrainedModel", f"{self.about['backbone']} ({self.about['weights']})"),

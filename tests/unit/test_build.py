@@ -253,3 +253,22 @@ def test_a_number_of_classes_may_come_from_numpy() -> None:
 def test_the_class_of_a_head_is_no_head() -> None:
     with pytest.raises(SpecError, match="Classification is no head"):
         tk.TransferModel(tiny()).head(tk.heads.Classification)  # type: ignore[arg-type]
+
+
+def test_a_model_shows_what_of_its_backbone_trains() -> None:
+    total = 3 * 9 * 4 + 4 * 4 + (4 * 9 * 8 + 8) + 4 * 8
+    kernels = 4 * 9 * 8 + 8
+    model = tk.TransferModel(tiny())
+    for policy, moving in (
+        (tk.freeze.backbone(), 0),
+        (tk.freeze.all_but(tk.select.top_blocks(1)), kernels),
+        (tk.freeze.all_but(tk.select.top_blocks(1), batch_norm="train"), kernels + 2 * 8),
+    ):
+        shown = f"parameters: {total} ({moving} trainable, {total - moving} frozen)"
+        assert shown in repr(model.freeze(policy)), policy
+        assert f"{moving} trainable" in model.freeze(policy)._repr_html_()
+
+
+def test_a_model_whose_policy_fits_no_layer_can_still_be_shown() -> None:
+    model = tk.TransferModel(tiny()).freeze(tk.freeze.only(tk.select.up_to("frist_conv")))
+    assert "first_conv" in repr(model)

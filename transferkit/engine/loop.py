@@ -76,6 +76,8 @@ def run_epochs(
         )
         if best.should_stop(logs) or network.stop_training:
             break
+    if getattr(network.optimizer, "use_ema", False):  # as Keras' fit does
+        network.optimizer.finalize_variable_values(network.trainable_variables)
     best.restore()
 
 

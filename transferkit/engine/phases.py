@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -189,8 +188,7 @@ def _strategy(engine: Engine) -> Any:
 
 
 def _headline(network: KerasModel, phase: Phase, number: int, phases: int) -> str:
-    moving = sum(math.prod(weight.shape) for weight in network.trainable_weights)
-    total = network.count_params()
+    moving, total = build.parameters(network)
     rate = phase.learning_rate
     shown = f"{rate.value:g}" if isinstance(rate, Constant) else repr(rate)
     return (
