@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from transferkit._text import counted, html_table, text_table
 from transferkit._types import whole
 from transferkit.errors import SelectionError, SpecError, did_you_mean, explain
 
@@ -118,6 +119,25 @@ class LayerTable:
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
+
+    def __str__(self) -> str:
+        return f"{self._caption()}\n{text_table(*self._by_blocks(), left=2)}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self._caption(), *self._by_blocks(), left=2)
+
+    def _caption(self) -> str:
+        return f"{counted(len(self), 'layer')} in {counted(self.block_count, 'block')}"
+
+    def _by_blocks(self) -> tuple[list[str], list[list[str]]]:
+        """A row for each block: what one looks at to choose a selector."""
+        rows = []
+        for block, name in enumerate(self.block_names):
+            own = [layer for layer in self.layers if layer.block == block]
+            ends = f"{own[0].name} ... {own[-1].name}" if own else "-"
+            params = sum(layer.params for layer in own)
+            rows.append([str(block), name, str(len(own)), f"{params:,}", ends])
+        return ["block", "name", "layers", "parameters", "from ... to"], rows
 
     def to_config(self) -> dict[str, Any]:
         """A JSON-ready form."""

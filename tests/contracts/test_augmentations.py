@@ -24,9 +24,9 @@ CASES: Mapping[str, Any] = {
     "contrast": tk.augment.contrast(0.6),
     "flip": tk.augment.flip(horizontal=True, vertical=True),
     "pipeline": tk.augment.pipeline(tk.augment.zoom(0.3), tk.augment.contrast(0.2)),
-    "rotate": tk.augment.rotate(70, fill="reflect"),
+    "rotate": tk.augment.rotate(70, fill="nearest"),
     "shift": tk.augment.shift(0.3, 0.1, fill="constant"),
-    "zoom": tk.augment.zoom((0.6, 1.5), fill="reflect"),
+    "zoom": tk.augment.zoom((0.6, 1.5), fill="constant"),
 }
 
 

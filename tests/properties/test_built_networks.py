@@ -128,7 +128,7 @@ def test_a_usual_policy_keeps_its_promise(built: Built, policy: Freeze) -> None:
     keeps_its_promise(built, policy)
 
 
-@settings(max_examples=4, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=3, phases=(Phase.explicit, Phase.generate))
 @given(data=st.data())
 def test_any_policy_keeps_its_promise(built: Built, data: st.DataObject) -> None:
     keeps_its_promise(built, data.draw(freeze_policies(built.table)))

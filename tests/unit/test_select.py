@@ -214,3 +214,19 @@ def test_block_names_that_do_not_fit_are_refused() -> None:
         LayerTable.of(("a", "Conv2D", 0, 1), ("b", "Conv2D", 1, 1), block_names=("stem",))
     assert "block names and layers disagree. Expected 2 block names." in str(caught.value)
     assert "Received: block_names=('stem',)." in str(caught.value)
+
+
+def test_a_table_prints_a_line_for_each_block() -> None:
+    table = LayerTable.of(
+        ("pixels", "InputLayer", 0, 0),
+        ("conv", "Conv2D", 0, 1728),
+        ("<b>", "BatchNormalization", 1, 8),
+        block_names=("stem", "top"),
+    )
+    assert str(table).splitlines() == [
+        "3 layers in 2 blocks",
+        "block  name  layers  parameters      from ... to",
+        "0      stem       2       1,728  pixels ... conv",
+        "1      top        1           8      <b> ... <b>",
+    ]
+    assert "&lt;b&gt;" in table._repr_html_()

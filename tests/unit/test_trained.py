@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from sklearn import metrics
 
 import transferkit as tk
@@ -186,14 +186,14 @@ def test_a_picture_of_another_size_goes_through_the_one_decoder(
     large[:20] //= 4
     path = tmp_path / "large.png"
     Image.fromarray(large).save(path)
-    stretched = Image.fromarray(large).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    np.testing.assert_array_equal(decode(path, image_size=SIDE), np.asarray(stretched))
-    expected = by_hand(trained, np.asarray(stretched))
+    fitted_in = ImageOps.fit(Image.fromarray(large), (SIDE, SIDE), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(decode(path, image_size=SIDE), np.asarray(fitted_in))
+    expected = by_hand(trained, np.asarray(fitted_in))
     assert expected != pytest.approx(by_hand(trained, large[:SIDE, :SIDE]), rel=1e-2)
     for picture in (path, str(path), Image.fromarray(large)):
         assert scores(trained.predict(picture)) == pytest.approx(expected, rel=1e-4)
     from_array = decode(large, image_size=SIDE)
-    np.testing.assert_allclose(from_array, np.asarray(stretched), atol=1)  # one grey level
+    np.testing.assert_allclose(from_array, np.asarray(fitted_in), atol=1)  # one grey level
     assert scores(trained.predict(large)) == pytest.approx(by_hand(trained, from_array), rel=1e-4)
 
 

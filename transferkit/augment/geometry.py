@@ -76,7 +76,7 @@ class Rotate(_Moving):
     """See `rotate`."""
 
     degrees: float
-    fill: Fill = "nearest"
+    fill: Fill = "reflect"
     name: ClassVar[str] = "rotate"
 
     def __post_init__(self) -> None:
@@ -103,7 +103,7 @@ class Shift(_Moving):
 
     height: float
     width: float
-    fill: Fill = "nearest"
+    fill: Fill = "reflect"
     name: ClassVar[str] = "shift"
 
     def __post_init__(self) -> None:
@@ -128,7 +128,7 @@ class Zoom(_Moving):
     """See `zoom`."""
 
     scale: tuple[float, float]
-    fill: Fill = "nearest"
+    fill: Fill = "reflect"
     name: ClassVar[str] = "zoom"
 
     def __post_init__(self) -> None:
@@ -158,12 +158,13 @@ def flip(horizontal: bool = True, vertical: bool = False) -> Flip:
     return Flip(horizontal, vertical)
 
 
-def rotate(degrees: float, *, fill: Fill = "nearest") -> Rotate:
+def rotate(degrees: float, *, fill: Fill = "reflect") -> Rotate:
     """Turn about the centre by an even draw from [-degrees, degrees], counter-clockwise above 0.
 
     Args:
         degrees: 0 to 180; 0 turns nothing.
-        fill: What lies outside the picture: ``"nearest"``, ``"reflect"`` or ``"constant"`` (black).
+        fill: What lies outside the picture: ``"reflect"``, its mirror image (as in Keras' layers
+            and fastai), ``"nearest"``, its border smeared out, or ``"constant"``, black.
 
     Raises:
         SpecError: If an argument is out of its range.
@@ -171,13 +172,14 @@ def rotate(degrees: float, *, fill: Fill = "nearest") -> Rotate:
     return Rotate(degrees, fill)
 
 
-def shift(height: float, width: float | None = None, *, fill: Fill = "nearest") -> Shift:
+def shift(height: float, width: float | None = None, *, fill: Fill = "reflect") -> Shift:
     """Move up or down and left or right by even draws, in fractions of the sides.
 
     Args:
         height: The farthest move up or down, 0 to 1 of the height.
         width: The farthest move left or right, 0 to 1 of the width; None is the same as `height`.
-        fill: What lies outside the picture: ``"nearest"``, ``"reflect"`` or ``"constant"`` (black).
+        fill: What lies outside the picture: ``"reflect"``, its mirror image (as in Keras' layers
+            and fastai), ``"nearest"``, its border smeared out, or ``"constant"``, black.
 
     Raises:
         SpecError: If an argument is out of its range.
@@ -185,13 +187,14 @@ def shift(height: float, width: float | None = None, *, fill: Fill = "nearest") 
     return Shift(height, height if width is None else width, fill)
 
 
-def zoom(scale: float | tuple[float, float], *, fill: Fill = "nearest") -> Zoom:
+def zoom(scale: float | tuple[float, float], *, fill: Fill = "reflect") -> Zoom:
     """Enlarge or shrink about the centre, both sides alike, by an even draw.
 
     Args:
         scale: ``z`` in [0, 1) for a draw from [1 - z, 1 + z], or (low, high) above 0. At 2 things
             are twice as large, at 0.5 half as large and `fill` is seen around them.
-        fill: What lies outside the picture: ``"nearest"``, ``"reflect"`` or ``"constant"`` (black).
+        fill: What lies outside the picture: ``"reflect"``, its mirror image (as in Keras' layers
+            and fastai), ``"nearest"``, its border smeared out, or ``"constant"``, black.
 
     Raises:
         SpecError: If an argument is out of its range.

@@ -187,8 +187,8 @@ def pipeline(*operations: Augmentation) -> Pipeline:
 
     Example:
         >>> import transferkit as tk
-        >>> tk.augment.pipeline(tk.augment.flip(), tk.augment.rotate(20, fill="reflect"))
-        pipeline(flip(), rotate(20.0, fill='reflect'))
+        >>> tk.augment.pipeline(tk.augment.flip(), tk.augment.rotate(20, fill="nearest"))
+        pipeline(flip(), rotate(20.0, fill='nearest'))
 
     Raises:
         SpecError: If one of them is no augmentation.

@@ -17,8 +17,8 @@ from transferkit.errors import SpecError, explain
 
 __all__ = ["Fill", "Geometric", "about_centre", "check_fill", "compose", "resample"]
 
-Fill = Literal["nearest", "reflect", "constant"]
-"""Where a pixel is read outside the picture: the nearest one, the mirrored one, or black."""
+Fill = Literal["reflect", "nearest", "constant"]
+"""Where a pixel is read outside the picture: the mirrored one, the nearest one, or black."""
 
 
 @runtime_checkable
@@ -123,6 +123,6 @@ def check_fill(verb: str, fill: Any) -> None:
                 "the fill is unknown",
                 expected=" or ".join(map(repr, known)),
                 received={"fill": fill},
-                mend=f"tk.augment.{verb}(..., fill='nearest')",
+                mend=f"tk.augment.{verb}(..., fill='reflect')",
             )
         )

@@ -30,7 +30,7 @@ def from_arrays(
     seed: int = 0,
     pixel_range: tuple[float, float] = (0, 255),
     image_size: ImageSize | None = None,
-    fit: Fit = "stretch",
+    fit: Fit = "crop",
     task: Task | None = None,
 ) -> Data:
     """Take pictures and labels that are in memory.

@@ -46,7 +46,7 @@ class Split:
     sources: Any = field(repr=False)
     image_size: tuple[int, int] | None = None
     channels: int = 3
-    fit: Fit = "stretch"
+    fit: Fit = "crop"
     max_pixels: int = MAX_PIXELS
     decoded: Any = None
 

@@ -16,8 +16,8 @@ from transferkit.errors import DataError, DecodeError, SpecError, did_you_mean, 
 
 __all__ = ["FITS", "MAX_PIXELS", "Fit", "check_range", "decode", "resize_array"]
 
-Fit = Literal["stretch", "crop", "pad"]
-FITS = ("stretch", "crop", "pad")
+Fit = Literal["crop", "stretch", "pad"]
+FITS = ("crop", "stretch", "pad")
 MAX_PIXELS = 100_000_000
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _OPENING = threading.Lock()  # warning filters belong to the process, and a pool of threads decodes
@@ -27,7 +27,7 @@ def decode(
     picture: Any,
     *,
     image_size: ImageSize | None,
-    fit: Fit = "stretch",
+    fit: Fit = "crop",
     channels: int = 3,
     max_pixels: int = MAX_PIXELS,
 ) -> np.ndarray[Any, Any]:
@@ -40,7 +40,9 @@ def decode(
         picture: A path, a ``PIL.Image``, or an array ``(height, width[, channels])`` of pixels
             0..255, uint8 or float.
         image_size: A side or (height, width) in pixels; None keeps the picture's own.
-        fit: ``"stretch"`` to the size, ``"crop"`` what is too long, or ``"pad"`` with black.
+        fit: ``"crop"`` what is too long, on both sides alike, so that things keep their proportions
+            (as torchvision, fastai and KerasHub do); ``"stretch"`` to the size, so that nothing is
+            lost (as Keras' ``image_dataset_from_directory`` does); or ``"pad"`` with black.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA); an array may have any number.
         max_pixels: Pictures of more pixels are refused before they are decoded.
 

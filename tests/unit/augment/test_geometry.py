@@ -49,7 +49,9 @@ def read_by_hand(image: Array, matrix: Array, fill: str) -> Array:
     for row in range(height):
         for column in range(width):
             x, y, _ = matrix @ (column, row, 1.0)
-            if fill == "nearest":
+            if fill == "reflect":
+                x, y = mirrored(x, width), mirrored(y, height)
+            if fill != "constant":
                 x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
             left, top = math.floor(x), math.floor(y)
             right, low = x - left, y - top
@@ -57,6 +59,12 @@ def read_by_hand(image: Array, matrix: Array, fill: str) -> Array:
                 (1 - right) * at(top, left) + right * at(top, left + 1)
             ) + low * ((1 - right) * at(top + 1, left) + right * at(top + 1, left + 1))
     return result
+
+
+def mirrored(place: float, side: int) -> float:
+    """Where a mirror at either edge of the picture, half a pixel outside the last centre, leads."""
+    there = (place + 0.5) % (2 * side)
+    return min(there, 2 * side - there) - 0.5
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -80,7 +88,7 @@ def test_a_flip_that_was_not_asked_for_does_not_happen(horizontal: bool, vertica
         assert np.array_equal(result, image) or np.array_equal(result, mirror)
 
 
-@pytest.mark.parametrize("fill", ["nearest", "constant"])
+@pytest.mark.parametrize("fill", ["reflect", "nearest", "constant"])
 @pytest.mark.parametrize(
     "make",
     [
@@ -269,6 +277,6 @@ def test_a_flip_by_no_truth_value_is_refused() -> None:
 @pytest.mark.parametrize("make", [tk.augment.rotate, tk.augment.shift, tk.augment.zoom])
 def test_an_unknown_fill_is_refused(make: Any) -> None:
     with pytest.raises(
-        SpecError, match=r"the fill is unknown\. Expected 'nearest' or 'reflect' or"
+        SpecError, match=r"the fill is unknown\. Expected 'reflect' or 'nearest' or"
     ):
         make(0.5, fill="mirror")
