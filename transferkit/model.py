@@ -14,6 +14,7 @@ from transferkit._types import ImageSize, KerasModel, PathLike, whole
 from transferkit._types import image_size as as_image_size
 from transferkit.augment import Pipeline
 from transferkit.data import Data
+from transferkit.data.bundle import check_data
 from transferkit.engine.phases import scope as engine_scope
 from transferkit.errors import SpecError, TransferKitError, explain
 from transferkit.freeze import Freeze
@@ -175,16 +176,7 @@ class TransferModel:
         Raises:
             SpecError: If head, plan and data do not fit each other.
         """
-        if not isinstance(data, Data):
-            raise SpecError(
-                explain(
-                    "fit",
-                    f"{type(data).__name__} is no data",
-                    expected="what tk.data.from_directory or tk.data.from_arrays gives",
-                    received={"data": data},
-                    mend="model.fit(tk.data.from_directory('flowers/'))",
-                )
-            )
+        check_data(data)
         size = data.image_size or self._info().image_size
         chosen = Plan((plan,)) if isinstance(plan, Phase) else plan
         chosen = chosen or default_plan(

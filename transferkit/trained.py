@@ -15,6 +15,7 @@ from transferkit._types import KerasModel, PathLike
 from transferkit.augment import Pipeline
 from transferkit.augment.layer import AugmentationLayer
 from transferkit.data import Data, Split, decode
+from transferkit.data.bundle import check_data
 from transferkit.data.decode import resize_array
 from transferkit.engine.phases import Material, run_plan
 from transferkit.engine.phases import scope as engine_scope
@@ -91,16 +92,7 @@ class TrainedModel:
         Raises:
             SpecError: If it is no data, or its classes, kind of labels or channels differ.
         """
-        if not isinstance(data, Data):
-            raise SpecError(
-                explain(
-                    "fit",
-                    f"{type(data).__name__} is no data",
-                    expected="what tk.data.from_directory or tk.data.from_arrays gives",
-                    received={"data": data},
-                    mend="trained.fit(tk.data.from_directory('flowers/'))",
-                )
-            )
+        check_data(data)
         self._check_fits("fit", data.train)
         engine = engine or Engine()
         with engine_scope(engine), build.seeded(seed):

@@ -19,7 +19,7 @@ from transferkit.data import split as splitting
 from transferkit.data import store
 from transferkit.data.decode import MAX_PIXELS, Fit, decode, resize_array
 from transferkit.data.report import Report
-from transferkit.errors import DataError, did_you_mean, explain
+from transferkit.errors import DataError, SpecError, did_you_mean, explain
 from transferkit.spec import Target, Task
 
 __all__ = ["Data", "Split"]
@@ -353,6 +353,24 @@ class Data:
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(repr(self))}\n{html.escape(str(self.report))}</pre>"
+
+
+def check_data(value: object) -> None:
+    """Refuse what a `fit` cannot train on.
+
+    Raises:
+        SpecError: If it is no `Data`.
+    """
+    if not isinstance(value, Data):
+        raise SpecError(
+            explain(
+                "fit",
+                f"{type(value).__name__} is no data",
+                expected="what tk.data.from_directory or tk.data.from_arrays gives",
+                received={"data": value},
+                mend="fit(tk.data.from_directory('flowers/'))",
+            )
+        )
 
 
 def divide(
