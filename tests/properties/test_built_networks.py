@@ -135,7 +135,7 @@ def test_any_policy_keeps_its_promise(built: Built, data: st.DataObject) -> None
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_a_great_many_policies_keep_their_promise(built: Built, data: st.DataObject) -> None:
     keeps_its_promise(built, data.draw(freeze_policies(built.table)))
