@@ -277,9 +277,9 @@ class Engine:
     """How a run is carried out; what it is stays in the model and the plan.
 
     Attributes:
-        xla: Compile the training and evaluation steps with XLA. None follows the written rule, which
-            is off: on a CPU XLA's convolutions are no faster and depthwise ones far slower, and
-            nothing else has been measured yet.
+        xla: Compile the training and evaluation steps with XLA. None follows the written rule:
+            off, as on a CPU XLA's convolutions are no faster and depthwise ones far slower, and no
+            other device has been measured yet.
         strategy: A ``tf.distribute`` strategy for synchronous replicas, or None for one device.
     """
 
