@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from transferkit.errors import SpecError, explain
 
@@ -19,6 +19,19 @@ Tensor: TypeAlias = Any
 
 KerasModel: TypeAlias = Any
 """A ``keras.Model``."""
+
+
+class FrozenDict(dict[str, Any]):
+    """A dictionary that a value can hold: nothing in it can be set or taken out."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("this mapping belongs to a value and cannot be changed; make another value")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FrozenDict, (dict(self),)
 
 
 def image_size(value: ImageSize, *, verb: str) -> tuple[int, int]:
@@ -61,6 +74,26 @@ def real(value: object) -> float | None:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def checked_seed(verb: str, value: object) -> int:
+    """A seed as NumPy and TensorFlow both take it.
+
+    Raises:
+        SpecError: If it is no whole number from 0 to 2**63 - 1.
+    """
+    seed = whole(value)
+    if seed is None or not 0 <= seed < 2**63:
+        raise SpecError(
+            explain(
+                verb,
+                "that is no seed",
+                expected="a whole number from 0 to 2**63 - 1",
+                received={"seed": value},
+                mend=f"{verb}(..., seed=0)",
+            )
+        )
+    return seed
 
 
 def _is_no_number(value: object) -> bool:

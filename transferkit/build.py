@@ -118,7 +118,8 @@ def freeze(network: KerasModel, table: LayerTable, policy: Freeze) -> frozenset[
     A frozen layer runs in inference mode whatever its kind. ``trainable = False`` does that for
     BatchNormalization only: a functional network hands ``training=True`` to every layer that takes
     it, so a frozen Dropout would go on drawing. Each frozen layer, and every layer inside it, is
-    therefore called with ``training=False`` until it is thawed. Takes effect with the next compile.
+    therefore called with ``training=False`` until it is thawed, here or by setting its `trainable`.
+    Takes effect with the next compile. Keras' own file formats do not keep this; bundles do.
 
     Returns:
         The names of the frozen layers.
@@ -134,7 +135,7 @@ def freeze(network: KerasModel, table: LayerTable, policy: Freeze) -> frozenset[
             continue
         layer.trainable = row.name not in frozen
         for part in layer._flatten_layers():
-            _hold_in_inference(part) if row.name in frozen else _release(part)
+            _hold_in_inference(part, layer) if row.name in frozen else _release(part)
     return frozen
 
 
@@ -174,14 +175,16 @@ def _with_augmentation(network: KerasModel, spec: ModelSpec, seed: int) -> Keras
     return keras.Model(pixels, rewired.features, name=network.name)
 
 
-def _hold_in_inference(layer: Any) -> None:
-    if "call" in vars(layer) or "training" not in inspect.signature(layer.call).parameters:
+def _hold_in_inference(part: Any, layer: Any) -> None:
+    if "call" in vars(part) or "training" not in inspect.signature(part.call).parameters:
         return
-    layer.call = _without_training(layer.call)
+    part.call = _without_training(part.call, layer)
 
 
-def _without_training(call: Callable[..., Any]) -> Callable[..., Any]:
+def _without_training(call: Callable[..., Any], layer: Any) -> Callable[..., Any]:
     def in_inference(*args: Any, **kwargs: Any) -> Any:
+        if layer.trainable:  # somebody thawed it by Keras' own means
+            return call(*args, **kwargs)
         return call(*args, **{**kwargs, "training": False})
 
     return in_inference

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["EpochRecord", "History"]
+__all__ = ["EpochRecord", "History", "Mode", "direction"]
 
 Mode = Literal["min", "max"]
 
@@ -38,9 +38,12 @@ _LESS_IS_BETTER = (
     "mape",
     "msle",
     "crossentropy",
-    "kl_diverg",
+    "kldiverg",
+    "hinge",
+    "logcosh",
+    "poisson",
 )
-_MORE_IS_BETTER = ("acc", "auc", "precision", "recall", "f1", "iou", "r2", "top_", "similarity")
+_MORE_IS_BETTER = ("acc", "auc", "precision", "recall", "f1", "iou", "r2", "top", "similarity")
 _SHOWN_WHOLE = 30  # rows of a printed table; of a longer history the ends are shown
 
 
@@ -63,7 +66,7 @@ class EpochRecord:
     epoch: int
     phase: int
     phase_name: str
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, float] = dataclasses.field(hash=False)
     seconds: float
     learning_rate: float
 
@@ -201,7 +204,7 @@ class History:
                     received={"metric": metric},
                 )
             )
-        sign = -1.0 if self._mode(metric, mode) == "max" else 1.0
+        sign = -1.0 if direction(metric, mode, verb="history.best") == "max" else 1.0
         numbers = [r for r in self.epochs if not math.isnan(r.metrics.get(metric, math.nan))]
         if not numbers:
             raise SpecError(
@@ -297,24 +300,34 @@ class History:
             rows = [*rows[:half], ["…"] * len(header), *rows[-half:]]
         return header, rows
 
-    @staticmethod
-    def _mode(metric: str, mode: Mode | None) -> str:
-        if mode in ("min", "max"):
-            return mode
-        name = metric.removeprefix("val_").lower()
-        less = mode is None and any(word in name for word in _LESS_IS_BETTER)
-        more = mode is None and any(word in name for word in _MORE_IS_BETTER)
-        if less or more:
-            return "min" if less else "max"
-        raise SpecError(
-            explain(
-                "history.best",
-                f"it is not known whether more or less of {metric!r} is better",
-                expected="mode='min' or mode='max'",
-                received={"metric": metric, "mode": mode},
-                mend=f"history.best({metric!r}, mode='max')",
-            )
+
+def direction(metric: str, mode: Mode | None = None, *, verb: str) -> Mode:
+    """Whether less (``"min"``) or more (``"max"``) of a metric is better.
+
+    Args:
+        metric: Its name, with or without ``val_``.
+        mode: Says so; None reads it from the name.
+        verb: The call the user typed, for the error.
+
+    Raises:
+        SpecError: If `mode` is neither, or the name does not tell.
+    """
+    if mode in ("min", "max"):
+        return mode
+    name = metric.removeprefix("val_").lower().replace("_", "")
+    less = mode is None and any(word in name for word in _LESS_IS_BETTER)
+    more = mode is None and any(word in name for word in _MORE_IS_BETTER)
+    if less or more:
+        return "min" if less else "max"
+    raise SpecError(
+        explain(
+            verb,
+            f"it is not known whether more or less of {metric!r} is better",
+            expected="mode='min' or mode='max'",
+            received={"metric": metric, "mode": mode},
+            mend=f"{verb}(..., mode='max')",
         )
+    )
 
 
 def _shown(value: float | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from transferkit import backbones, build
 from transferkit import freeze as freezing
 from transferkit._text import html_summary, text_summary
-from transferkit._types import ImageSize, KerasModel, PathLike, whole
+from transferkit._types import ImageSize, KerasModel, PathLike, checked_seed, whole
 from transferkit._types import image_size as as_image_size
 from transferkit.augment import Pipeline
 from transferkit.data import Data
@@ -18,7 +18,7 @@ from transferkit.data.bundle import check_data
 from transferkit.engine.phases import scope as engine_scope
 from transferkit.errors import SpecError, TransferKitError, explain
 from transferkit.freeze import Freeze
-from transferkit.plan import Phase, Plan
+from transferkit.plan import Phase, Plan, as_plan
 from transferkit.plans import default as default_plan
 from transferkit.select import Selector
 from transferkit.spec import (
@@ -31,6 +31,7 @@ from transferkit.spec import (
     ModelSpec,
     Target,
     Task,
+    as_engine,
 )
 from transferkit.trained import TrainedModel, train
 
@@ -155,11 +156,11 @@ class TransferModel:
     def fit(
         self,
         data: Data,
-        plan: Plan | Phase | None = None,
+        plan: Plan | Phase | Sequence[Phase] | None = None,
         *,
         seed: int = 0,
         engine: Engine | None = None,
-        callbacks: Sequence[Any] = (),
+        callbacks: Any = (),
         verbose: int = 1,
     ) -> TrainedModel:
         """Build a network and train it; `self` is unchanged.
@@ -170,19 +171,19 @@ class TransferModel:
             seed: Decides initial weights, order and augmentation: on a CPU, the same seed gives the
                 same weights.
             engine: How it is run.
-            callbacks: Keras callbacks; each phase is a training of its own to them.
+            callbacks: Keras callbacks, one or several; each phase is a training of its own to them.
             verbose: 0 silent, 1 a bar, 2 a line per epoch.
 
         Raises:
             SpecError: If head, plan and data do not fit each other.
         """
         check_data(data)
+        seed = checked_seed("fit", seed)
         size = data.image_size or self._info().image_size
-        chosen = Plan((plan,)) if isinstance(plan, Phase) else plan
-        chosen = chosen or default_plan(
+        chosen = as_plan(plan) or default_plan(
             pretrained=self.spec.weights is not None, images=len(data.train)
         )
-        engine = engine or Engine()
+        engine = as_engine(engine)
         with engine_scope(engine):
             made = build.assemble(
                 self.spec, data.target, input_shape=(*size, data.channels), seed=seed
@@ -241,9 +242,10 @@ class TransferModel:
         return Target(task, _class_names(classes))
 
     def _with(self, **changes: Any) -> TransferModel:
-        other = object.__new__(TransferModel)
-        object.__setattr__(other, "spec", replace(self.spec, **changes))
-        return other
+        return _with_spec(replace(self.spec, **changes))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _with_spec, (self.spec,)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(
@@ -264,6 +266,10 @@ class TransferModel:
         return html_summary(self._summary())
 
     def _summary(self) -> list[tuple[str, str]]:
+        with build.seeded(0):  # a backbone may have to be made to be told of
+            return self._told()
+
+    def _told(self) -> list[tuple[str, str]]:
         spec = self.spec
         name = spec.backbone if isinstance(spec.backbone, str) else self._info().name
         return [
@@ -275,15 +281,25 @@ class TransferModel:
         ]
 
 
+def _with_spec(spec: ModelSpec) -> TransferModel:
+    model = object.__new__(TransferModel)
+    object.__setattr__(model, "spec", spec)
+    return model
+
+
 @functools.lru_cache(maxsize=1)
-def _unfilled(backbone: str | BackboneNetwork) -> Backbone:
-    """A backbone of random weights, for its counts; making one takes about a second."""
+def _unfilled(backbone: str | BackboneNetwork, info: BackboneInfo) -> Backbone:
+    """A backbone of random weights, for its counts; making one takes about a second.
+
+    Its info is asked for because another backbone may have been registered under the name.
+    """
     return backbones.load(backbone, weights=None)
 
 
 def _parameters(backbone: str | BackboneNetwork, policy: Freeze) -> str:
     try:
-        body: Backbone = _unfilled(backbone)  # type: ignore[arg-type]  # networks are hashable
+        info = backbones.info(backbone) if isinstance(backbone, str) else backbone.info
+        body: Backbone = _unfilled(backbone, info)  # type: ignore[arg-type]  # all are hashable
         build.freeze(body.network, body.table, policy)
     except TransferKitError as error:
         return f"unknown ({error})"

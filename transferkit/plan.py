@@ -9,13 +9,13 @@ from typing import Any, Literal
 from transferkit import freeze as freezing
 from transferkit import schedules
 from transferkit._text import counted, html_table
-from transferkit._types import whole
+from transferkit._types import FrozenDict, whole
 from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
 from transferkit.freeze import Freeze
 from transferkit.schedules import Schedule
 from transferkit.select import Selector
 
-__all__ = ["OPTIMIZERS", "Optimizer", "Phase", "Plan"]
+__all__ = ["OPTIMIZERS", "Optimizer", "Phase", "Plan", "as_plan"]
 
 OPTIMIZERS = (
     "adadelta",
@@ -49,6 +49,9 @@ class Optimizer:
     config: Mapping[str, Any] = field(default_factory=dict, hash=False)
     cls: type[Any] | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "config", FrozenDict(self.config))
+
     def to_config(self) -> dict[str, Any]:
         """A JSON-ready form."""
         return {"name": self.name, "config": dict(self.config)}
@@ -68,8 +71,8 @@ class Phase:
         early_stopping: Epochs without improvement of `monitor` after which the phase ends; None for
             never.
         restore_best: Whether the weights of the epoch with the best `monitor` are kept at the end.
-        monitor: A name in the history (``"val_loss"``); losses and errors are to fall, all else is
-            to rise.
+        monitor: A name in the history (``"val_loss"``).
+        mode: ``"min"`` if less of it is better, ``"max"`` if more is; None reads it from the name.
         name: What the phase is called in progress, history and pictures.
     """
 
@@ -82,6 +85,7 @@ class Phase:
     early_stopping: int | None
     restore_best: bool
     monitor: str
+    mode: Literal["min", "max"] | None
     name: str
 
     def __init__(
@@ -96,6 +100,7 @@ class Phase:
         early_stopping: int | None = None,
         restore_best: bool = False,
         monitor: str = "val_loss",
+        mode: Literal["min", "max"] | None = None,
         name: str = "training",
     ) -> None:
         """Describe a phase.
@@ -112,6 +117,7 @@ class Phase:
             early_stopping: 1 or more epochs, or None.
             restore_best: Keep the best weights instead of the last.
             monitor: What is compared for both.
+            mode: ``"min"``, ``"max"``, or None to read it from the monitor's name.
             name: The phase's name.
 
         Raises:
@@ -133,6 +139,7 @@ class Phase:
             "early_stopping": patience,
             "restore_best": bool(restore_best),
             "monitor": str(monitor),
+            "mode": _mode(mode),
             "name": str(name),
         }
         for key, value in values.items():
@@ -150,6 +157,7 @@ class Phase:
             "early_stopping": self.early_stopping,
             "restore_best": self.restore_best,
             "monitor": self.monitor,
+            "mode": self.mode,
             "name": self.name,
         }
 
@@ -182,8 +190,10 @@ class Plan:
     phases: tuple[Phase, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "phases", tuple(self.phases))
-        if not self.phases or not all(isinstance(phase, Phase) for phase in self.phases):
+        given: Any = self.phases
+        phases = tuple(given) if isinstance(given, list | tuple) else (given,)
+        object.__setattr__(self, "phases", phases)
+        if not phases or not all(isinstance(phase, Phase) for phase in phases):
             raise SpecError(
                 explain(
                     "Plan",
@@ -248,6 +258,17 @@ class Plan:
         return f"Plan of {counted(len(self), 'phase')}, {counted(self.epochs, 'epoch')}"
 
 
+def as_plan(value: Any) -> Plan | None:
+    """A plan from what a caller may pass: a plan, a phase, a row of phases, or None.
+
+    Raises:
+        SpecError: If it is something else.
+    """
+    if value is None or isinstance(value, Plan):
+        return value
+    return Plan(value)
+
+
 def _optimizer(value: Any) -> tuple[Optimizer, float]:
     """An optimizer's configuration, and its learning rate."""
     if isinstance(value, Optimizer):
@@ -263,7 +284,7 @@ def _optimizer(value: Any) -> tuple[Optimizer, float]:
                 )
             )
         return Optimizer(value.lower()), 1e-3
-    if hasattr(value, "get_config") and hasattr(value, "apply_gradients"):
+    if hasattr(value, "get_config") and hasattr(value, "apply") and not isinstance(value, type):
         config = dict(value.get_config())
         rate = config.pop("learning_rate", 1e-3)
         own = type(value).__module__.startswith("keras.")
@@ -278,6 +299,19 @@ def _optimizer(value: Any) -> tuple[Optimizer, float]:
             mend="Phase(epochs=5, optimizer='adam')",
         )
     )
+
+
+def _mode(value: Any) -> Any:
+    if value not in (None, "min", "max"):
+        raise SpecError(
+            explain(
+                "Phase",
+                "the mode is unknown",
+                expected="'min', 'max' or None",
+                received={"mode": value},
+            )
+        )
+    return value
 
 
 def _at_least_one(name: str, value: Any) -> int:

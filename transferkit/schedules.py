@@ -10,13 +10,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from transferkit._types import real
-from transferkit.errors import SpecError, did_you_mean, explain
+from transferkit._types import FrozenDict, real
+from transferkit.errors import SpecError, explain
 
-__all__ = ["Constant", "Cosine", "Exponential", "Schedule", "constant", "cosine", "exponential"]
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "Foreign",
+    "Schedule",
+    "constant",
+    "cosine",
+    "exponential",
+]
 
 
 class Schedule:
@@ -75,6 +84,34 @@ class Exponential(Schedule):
         """See `exponential`."""
         share = min(step / max(steps, 1), 1.0)
         return float(self.start * (self.end / self.start) ** share)
+
+
+@dataclass(frozen=True)
+class Foreign(Schedule):
+    """A schedule of somebody's own, read from a file: it tells what was, and cannot be followed."""
+
+    name: str
+    config: FrozenDict = field(hash=False, repr=False)
+
+    def __call__(self, step: int, steps: int) -> float:
+        """Refuse.
+
+        Raises:
+            SpecError: Always.
+        """
+        raise SpecError(
+            explain(
+                "fit",
+                f"the schedule {self.name!r} came from a file that holds no code",
+                expected="a schedule of tk.schedules, or your own made anew",
+                received={"schedule": dict(self.config)},
+                mend="tk.Phase(..., learning_rate=1e-3)",
+            )
+        )
+
+    def to_config(self) -> dict[str, Any]:
+        """What was read."""
+        return dict(self.config)
 
 
 def constant(value: float) -> Schedule:
@@ -147,22 +184,11 @@ def as_schedule(value: float | Schedule, *, verb: str) -> Schedule:
 
 
 def from_config(config: Mapping[str, Any]) -> Schedule:
-    """The schedule whose `to_config` gave `config`.
-
-    Raises:
-        SpecError: If there is no such schedule.
-    """
+    """The schedule whose `to_config` gave `config`; somebody's own comes back as `Foreign`."""
     kinds = {kind.__name__: kind for kind in (Constant, Cosine, Exponential)}
     name = config["schedule"]
     if name not in kinds:
-        raise SpecError(
-            explain(
-                "load",
-                f"there is no schedule called {name!r}",
-                expected=did_you_mean(str(name), kinds),
-                received={"schedule": name},
-            )
-        )
+        return Foreign(str(name), FrozenDict(config))
     made: Schedule = kinds[name](**{k: v for k, v in config.items() if k != "schedule"})
     return made
 

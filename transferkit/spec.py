@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from transferkit._types import KerasModel, Tensor
+from transferkit.errors import SpecError, explain
 from transferkit.freeze import Freeze, backbone, nothing
 from transferkit.select import LayerTable
 
@@ -24,6 +25,7 @@ __all__ = [
     "ModelSpec",
     "Taps",
     "Target",
+    "as_engine",
 ]
 
 Task = Literal["classes", "labels", "values"]
@@ -285,6 +287,40 @@ class Engine:
 
     xla: bool | None = None
     strategy: Any = None
+
+    def __post_init__(self) -> None:
+        fine = self.strategy is None or hasattr(self.strategy, "scope")
+        if self.xla not in (None, True, False) or not fine:
+            raise SpecError(
+                explain(
+                    "Engine",
+                    "xla is neither yes nor no" if fine else "that is no strategy",
+                    expected="xla=True, False or None; strategy=None or a tf.distribute strategy",
+                    received={"xla": self.xla, "strategy": self.strategy},
+                    mend="tk.Engine(xla=True)",
+                )
+            )
+
+
+def as_engine(value: object) -> Engine:
+    """An engine from what a caller may pass: None is the default one.
+
+    Raises:
+        SpecError: If it is something else.
+    """
+    if value is None:
+        return Engine()
+    if isinstance(value, Engine):
+        return value
+    raise SpecError(
+        explain(
+            "fit",
+            f"{type(value).__name__} is no engine",
+            expected="a tk.Engine, or None",
+            received={"engine": value},
+            mend="fit(..., engine=tk.Engine(xla=True))",
+        )
+    )
 
 
 @dataclass(frozen=True)

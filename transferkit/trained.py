@@ -11,12 +11,12 @@ import numpy as np
 
 from transferkit import build, bundle, evaluate, heads
 from transferkit._text import counted, html_summary, text_summary
-from transferkit._types import KerasModel, PathLike
+from transferkit._types import FrozenDict, KerasModel, PathLike, checked_seed
 from transferkit.augment import Pipeline
 from transferkit.augment.layer import AugmentationLayer
 from transferkit.data import Data, Split, decode
 from transferkit.data.bundle import check_data
-from transferkit.data.decode import resize_array
+from transferkit.data.decode import FITS, resize_array
 from transferkit.engine.phases import Material, run_plan
 from transferkit.engine.phases import scope as engine_scope
 from transferkit.errors import SpecError, UnknownNameError, explain
@@ -24,12 +24,12 @@ from transferkit.evaluate import Evaluation
 from transferkit.freeze import Freeze
 from transferkit.freeze import from_config as freeze_from_config
 from transferkit.history import History
-from transferkit.plan import Phase, Plan
+from transferkit.plan import Phase, Plan, as_plan
 from transferkit.plans import fine_tune
 from transferkit.predict import Forward, checked_batch_size, forward, outputs
 from transferkit.predict import pictures as given_pictures
 from transferkit.select import LayerTable
-from transferkit.spec import BoundHead, Engine, Target
+from transferkit.spec import BoundHead, Engine, Target, as_engine
 
 __all__ = ["TrainedModel", "load", "train"]
 
@@ -58,6 +58,12 @@ class TrainedModel:
     plan: Plan
     history: History = field(default_factory=History)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "about", FrozenDict(self.about))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_forward"}
+
     @property
     def class_names(self) -> tuple[str, ...]:
         """The classes in the order of the outputs."""
@@ -72,21 +78,21 @@ class TrainedModel:
     def fit(
         self,
         data: Data,
-        plan: Plan | Phase | None = None,
+        plan: Plan | Phase | Sequence[Phase] | None = None,
         *,
         seed: int = 0,
         engine: Engine | None = None,
-        callbacks: Sequence[Any] = (),
+        callbacks: Any = (),
         verbose: int = 1,
     ) -> TrainedModel:
         """Train on from these weights; `self` keeps its own.
 
         Args:
-            data: Pictures with the same classes.
+            data: Pictures with the same classes; they are brought to size in the model's own way.
             plan: The phases; 5 epochs of fine-tuning by default.
-            seed: Decides order and augmentation.
+            seed: Decides order and augmentation, which go on from the epochs that were.
             engine: How it is run.
-            callbacks: Keras callbacks.
+            callbacks: Keras callbacks, one or several.
             verbose: 0 silent, 1 a bar, 2 a line per epoch.
 
         Raises:
@@ -94,13 +100,14 @@ class TrainedModel:
         """
         check_data(data)
         self._check_fits("fit", data.train)
-        engine = engine or Engine()
+        seed = checked_seed("fit", seed)
+        engine = as_engine(engine)
         with engine_scope(engine), build.seeded(seed):
             twin = replace(self, network=build.copy(self.network))
         return train(
             twin,
-            data.resized(self.image_size),
-            Plan((plan,)) if isinstance(plan, Phase) else plan or fine_tune(5),
+            data.resized(self.image_size, fit=self.about["fit"]),
+            as_plan(plan) or fine_tune(5),
             seed=seed,
             engine=engine,
             callbacks=callbacks,
@@ -138,7 +145,7 @@ class TrainedModel:
         """Measure the model on a split.
 
         Args:
-            split: ``photos.val``, say; its labels are counted in the model's classes.
+            split: ``photos.val``, say. Its pictures are brought to size in the model's own way.
             batch_size: Pictures at a time.
 
         Raises:
@@ -146,7 +153,7 @@ class TrainedModel:
         """
         batch_size = checked_batch_size("evaluate", batch_size)
         self._check_fits("evaluate", split)
-        sized = split.resized(self.image_size)
+        sized = split.resized(self.image_size, fit=self.about["fit"])  # as `predict` does
         given = outputs(self._forward, sized.pixels(), batch_size=batch_size)
         targets = self.bound.targets(split.labels)
         loss = float(np.asarray(self.bound.loss(from_logits=False)(targets, given)))
@@ -269,7 +276,7 @@ def train(
     *,
     seed: int,
     engine: Engine,
-    callbacks: Sequence[Any],
+    callbacks: Any,
     verbose: int,
 ) -> TrainedModel:
     """Run a plan on a model's own network, and return the model with the plan and its history."""
@@ -286,8 +293,9 @@ def train(
         plan,
         seed=seed,
         engine=engine,
-        callbacks=callbacks,
+        callbacks=callbacks if isinstance(callbacks, list | tuple) else [callbacks],
         verbose=verbose,
+        epochs_before=len(model.history),
     )
     before = model.history
     joined = before.extended(history) if before.epochs else history
@@ -319,7 +327,14 @@ def load(path: PathLike, *, custom_objects: Mapping[str, type[Any]] | None = Non
         return _restored(read.network, read.facts)
     except UnknownNameError:  # of a head or an augmentation from another package
         raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise bundle.damaged(
             str(path), f"its network and what is said of it do not fit ({error!r})"
         ) from error
@@ -341,10 +356,26 @@ def _restored(network: KerasModel, facts: Mapping[str, Any]) -> TrainedModel:
         plan=plan,
         history=History.from_config(facts["history"]),
     )
-    blank = np.zeros((1, *model.image_size, int(model.about["channels"])), np.uint8)
-    model.predict(blank)  # facts of another network would be noticed in use, and late
-    repr(model)
+    _check_facts(model)
+    build.compile_network(network, model.bound)
     return model
+
+
+def _check_facts(model: TrainedModel) -> None:
+    """Facts of another network would be noticed in use, and late.
+
+    Raises:
+        ValueError: If they do not fit; and whatever `decode` and `repr` raise of them.
+    """
+    shape = (*model.image_size, int(model.about["channels"]))
+    takes = tuple(model.network.input_shape[1:])
+    if any(side is not None and side != given for side, given in zip(takes, shape, strict=True)):
+        raise ValueError(f"pictures of {shape} for a network that takes {takes}")
+    names = model.class_names
+    if model.about["fit"] not in FITS or len(set(names)) < len(names):
+        raise ValueError(f"fit={model.about['fit']!r}, class_names={names}")
+    model.bound.decode(np.zeros((1, *model.network.output_shape[1:]), np.float32))
+    repr(model)
 
 
 def _target(config: Mapping[str, Any]) -> Target:

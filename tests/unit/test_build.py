@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 from typing import Any
 
@@ -233,3 +235,51 @@ def test_a_model_shows_what_of_its_backbone_trains() -> None:
 def test_a_model_whose_policy_fits_no_layer_can_still_be_shown() -> None:
     model = tk.TransferModel(tiny()).freeze(tk.freeze.only(tk.select.up_to("frist_conv")))
     assert "first_conv" in repr(model)
+
+
+def test_a_layer_that_is_thawed_by_kerass_own_means_trains_again() -> None:
+    made = assembled(spec_of(tiny(), freeze=tk.freeze.backbone()))
+    network = made.network
+    for layer in network.layers:
+        layer.trainable = True
+    network.compile("sgd", "categorical_crossentropy")
+    norm = network.get_layer("second_norm")
+    before = norm.moving_mean.numpy()
+    network.fit(pictures(), one_hot(), verbose=0)
+    assert not np.array_equal(before, norm.moving_mean.numpy())
+    assert not np.array_equal(
+        network(pictures(), training=True), network(pictures(), training=True)
+    )
+
+
+def test_a_model_is_copied_and_pickled() -> None:
+    model = tk.TransferModel("keras:VGG16").head(tk.heads.classification(dropout=0.1))
+    assert copy.copy(model) == copy.deepcopy(model) == pickle.loads(pickle.dumps(model)) == model
+
+
+def test_showing_a_model_draws_no_random_number() -> None:
+    model = tk.TransferModel(tiny())
+    state = random.getstate()
+    repr(model)
+    assert random.getstate() == state
+
+
+@pytest.mark.parametrize("engine", ["gpu", tk.plans.fine_tune()])
+def test_what_is_no_engine_is_refused(engine: Any) -> None:
+    data = tk.data.from_arrays(pictures().astype(np.uint8), [0, 1, 0, 1], val=0)
+    with pytest.raises(SpecError, match=r"fit: \w+ is no engine"):
+        tk.TransferModel(tiny()).fit(data, engine=engine)
+
+
+def test_an_engine_checks_itself() -> None:
+    with pytest.raises(SpecError, match="xla is neither yes nor no"):
+        tk.Engine(xla="yes")  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="that is no strategy"):
+        tk.Engine(strategy="mirrored")
+
+
+@pytest.mark.parametrize("seed", [-1, None, 0.5, 2**63])
+def test_a_seed_that_is_none_is_refused_before_anything_is_built(seed: Any) -> None:
+    data = tk.data.from_arrays(pictures().astype(np.uint8), [0, 1, 0, 1], val=0)
+    with pytest.raises(SpecError, match="fit: that is no seed"):
+        tk.TransferModel(tiny()).fit(data, seed=seed)

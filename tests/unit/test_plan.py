@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from typing import Any, cast
 
 import numpy as np
@@ -10,7 +12,7 @@ import transferkit as tk
 from transferkit import _keras
 from transferkit.engine.phases import make_optimizer
 from transferkit.errors import SpecError, UnknownNameError
-from transferkit.plan import OPTIMIZERS, Optimizer, Phase, Plan
+from transferkit.plan import OPTIMIZERS, Optimizer, Phase, Plan, as_plan
 from transferkit.schedules import Constant
 
 
@@ -181,3 +183,32 @@ def test_a_plan_reads_as_a_table_and_its_names_are_escaped() -> None:
     assert "&lt;b&gt;all&lt;/b&gt;" in page
     assert "<b>" not in page
     assert page.count("<tr>") == 3
+
+
+def test_a_row_of_phases_and_a_phase_are_plans() -> None:
+    phases = [Phase(1), Phase(2)]
+    assert as_plan(phases) == Plan(tuple(phases)) == as_plan(Plan(tuple(phases)))
+    assert as_plan(phases[0]) == Plan((phases[0],))
+    assert as_plan(None) is None
+    for wrong in (5, "adam", [Phase(1), 3], []):
+        with pytest.raises(SpecError, match="a plan is made of phases"):
+            as_plan(wrong)
+
+
+def test_the_class_of_an_optimizer_is_no_optimizer() -> None:
+    with pytest.raises(SpecError, match="that is no optimizer"):
+        Phase(1, optimizer=_keras.keras().optimizers.Adam)
+
+
+def test_a_mode_is_min_or_max() -> None:
+    assert Phase(1, mode="max").mode == "max"
+    with pytest.raises(SpecError, match="the mode is unknown"):
+        Phase(1, mode="up")  # type: ignore[arg-type]
+
+
+def test_an_optimizers_configuration_stays_as_it_is_and_is_pickled() -> None:
+    phase = Phase(1, optimizer=_keras.keras().optimizers.SGD(0.1, momentum=0.9))
+    with pytest.raises(TypeError, match="make another value"):
+        phase.optimizer.config["momentum"] = 0.1  # type: ignore[index]
+    assert pickle.loads(pickle.dumps(phase)) == phase
+    assert copy.deepcopy(phase) == phase

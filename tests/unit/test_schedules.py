@@ -76,9 +76,13 @@ def test_a_warm_up_is_a_share(warmup: float) -> None:
         tk.schedules.cosine(1e-3, warmup=warmup)
 
 
-def test_a_foreign_schedule_is_named() -> None:
-    with pytest.raises(SpecError, match=r"no schedule called 'Cosin'.*'Cosine'"):
-        schedules.from_config({"schedule": "Cosin"})
+def test_a_schedule_of_somebodys_own_comes_back_from_a_file_and_is_not_followed() -> None:
+    config = {"schedule": "Zigzag", "high": 0.1}
+    found = schedules.from_config(config)
+    assert found.to_config() == config
+    assert hash(found) == hash(schedules.from_config(config))
+    with pytest.raises(SpecError, match=r"the schedule 'Zigzag' came from a file.*learning_rate="):
+        found(0, 10)
 
 
 @pytest.mark.parametrize("end", [-1e-3, float("nan"), float("inf"), "0"])

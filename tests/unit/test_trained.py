@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import html
+import pickle
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ import transferkit as tk
 from transferkit import _keras, bundle
 from transferkit.data import decode
 from transferkit.errors import (
+    BundleNotFoundError,
     DamagedBundleError,
     DataError,
     DataNotFoundError,
@@ -597,6 +599,9 @@ def test_the_output_of_a_layer_belongs_to_the_network(trained: Any) -> None:
         lambda facts: facts.pop("plan"),
         lambda facts: facts["about"].pop("image_size"),
         lambda facts: facts["about"].update(channels=4),
+        lambda facts: facts["about"].update(image_size=[10**6, 10**6]),
+        lambda facts: facts["about"].update(fit="evil"),
+        lambda facts: facts["target"].update(class_names=["a", "a", "b"]),
     ],
 )
 def test_facts_that_do_not_fit_are_a_damaged_bundle(
@@ -621,3 +626,38 @@ def test_a_class_name_of_bytes_that_are_no_text_is_saved_and_loaded(tmp_path: Pa
     names = ("a\udcff", "b", "\u82b1")
     fitted(tk.data.from_arrays(IMAGES, IDS, class_names=names, val=0.5)).save(tmp_path / "m.tkm")
     assert tk.load(tmp_path / "m.tkm").class_names == names
+
+
+def test_a_model_is_copied_and_pickled_after_it_predicted(trained: Any) -> None:
+    expected = trained.predict(IMAGES[:2])
+    for twin in (copy.deepcopy(trained), pickle.loads(pickle.dumps(trained))):
+        assert close(twin.predict(IMAGES[:2]), [list(each.scores.values()) for each in expected])
+
+
+def test_what_a_model_says_of_itself_cannot_be_changed(trained: Any) -> None:
+    with pytest.raises(TypeError, match="make another value"):
+        trained.about["fit"] = "pad"
+
+
+def test_a_loaded_network_is_compiled_as_a_trained_one_is(trained: Any, tmp_path: Path) -> None:
+    trained.save(tmp_path / "m.tkm")
+    again = tk.load(tmp_path / "m.tkm")
+    rows = np.eye(3)[IDS]
+    assert again.network.evaluate(IMAGES, rows, verbose=0) == pytest.approx(
+        trained.network.evaluate(IMAGES, rows, verbose=0)
+    )
+
+
+def test_a_split_is_brought_to_size_in_the_models_way(trained: Any) -> None:
+    wide = np.repeat(IMAGES, 2, axis=2)
+    for fit in ("crop", "stretch", "pad"):
+        data = tk.data.from_arrays(wide, IDS, class_names=NAMES, val=0.5, fit=fit)
+        assert data.val is not None
+        outputs = trained.evaluate(data.val).outputs
+        assert close(trained.predict(data.val.sources), outputs)
+
+
+def test_a_file_below_a_file_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "m.tkm").write_bytes(b"PK")
+    with pytest.raises(BundleNotFoundError, match="there is no file"):
+        tk.load(tmp_path / "m.tkm" / "x")

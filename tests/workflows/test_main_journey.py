@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -258,3 +259,84 @@ def test_other_classes_and_missing_files_are_refused(
         trained.predict(tmp_path / "missing.jpg")
     with pytest.raises(DataNotFoundError, match="predict"):
         trained.predict(tmp_path)
+
+
+def test_the_best_epoch_of_a_metric_is_the_one_that_history_calls_best(
+    model: tk.TransferModel, photos: tk.data.Data
+) -> None:
+    images = pixels(photos.train)
+    values = tk.data.from_arrays(images, images.mean((1, 2, 3)) / 255, task="values", val=0.25)
+    value = model.head(tk.heads.regression(metrics=("RootMeanSquaredError",)))
+    name = "val_RootMeanSquaredError"
+    for rate in (0.05, 50.0):  # one that falls, and one that rises
+        best = phase(4, learning_rate=rate, monitor=name, restore_best=True)
+        trained = value.fit(values, best, verbose=0)
+        assert values.val is not None
+        expected = trained.history.best(name).metrics["val_loss"]
+        assert trained.evaluate(values.val).loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_later_phases_mistake_is_told_before_the_first_step(
+    model: tk.TransferModel, photos: tk.data.Data
+) -> None:
+    started = []
+    note = _keras.keras().callbacks.LambdaCallback(on_train_begin=lambda logs: started.append(1))
+    schedule = _keras.keras().callbacks.LearningRateScheduler(lambda epoch, rate: rate)
+    for wrong, message, more in (
+        (phase(early_stopping=1, monitor="val_acc"), "which is not measured", []),
+        (phase(early_stopping=1, monitor="val_accuracy", mode=None), None, []),
+        (phase(learning_rate=tk.schedules.cosine(0.1)), "both set the learning rate", [schedule]),
+    ):
+        plan = tk.Plan((phase(), wrong))
+        if message is None:
+            model.fit(photos, plan, verbose=0)
+            continue
+        with pytest.raises(SpecError, match=message):
+            model.fit(photos, plan, callbacks=[note, *more], verbose=0)
+    assert started == []
+
+
+def test_a_phase_that_diverged_is_the_last(model: tk.TransferModel, photos: tk.data.Data) -> None:
+    nan = _keras.keras().callbacks.TerminateOnNaN()
+    wild = phase(3, learning_rate=1e38, optimizer="sgd", freeze=tk.freeze.nothing())
+    with pytest.warns(UserWarning, match="is not finite, so the phases behind it are left out"):
+        trained = model.fit(photos, tk.Plan((wild, phase(2))), callbacks=[nan], verbose=0)
+    assert {record.phase for record in trained.history} == {0}
+
+
+def test_a_csv_log_that_was_to_start_anew_does_so_in_the_next_run(
+    model: tk.TransferModel, photos: tk.data.Data, tmp_path: Path
+) -> None:
+    logger = _keras.keras().callbacks.CSVLogger(str(tmp_path / "log.csv"))
+    for _ in range(2):
+        model.fit(photos, two_phases(), callbacks=logger, verbose=0)  # one callback is a list too
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 1 + 4
+
+
+def test_training_on_goes_on_with_new_orders(model: tk.TransferModel, photos: tk.data.Data) -> None:
+    value = model.augment(tk.augment.flip())
+    twice = value.fit(photos, phase(2), seed=4, verbose=0)
+    one = value.fit(photos, phase(1), seed=4, verbose=0)
+    further = one.fit(photos, phase(1), seed=4, verbose=0)
+    # A fresh optimizer aside, the second epoch is the second epoch, however it was reached.
+    assert further.history.epochs[1].metrics["loss"] == pytest.approx(
+        twice.history.epochs[1].metrics["loss"], rel=0.05
+    )
+
+
+def test_an_own_schedule_is_told_of_in_a_saved_model(
+    model: tk.TransferModel, photos: tk.data.Data, tmp_path: Path
+) -> None:
+    @dataclass(frozen=True)
+    class Halving(tk.schedules.Schedule):
+        first: float
+
+        def __call__(self, step: int, steps: int) -> float:
+            return float(self.first / 2**step)
+
+    trained = model.fit(photos, phase(learning_rate=Halving(0.1)), verbose=0)
+    trained.save(tmp_path / "m.tkm")
+    again = tk.load(tmp_path / "m.tkm")
+    assert again.plan.phases[0].learning_rate.to_config() == {"schedule": "Halving", "first": 0.1}
+    with pytest.raises(SpecError, match="the schedule 'Halving' came from a file"):
+        again.fit(photos, again.plan, verbose=0)

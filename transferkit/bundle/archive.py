@@ -140,7 +140,7 @@ def _open(path: Path) -> BinaryIO:
         raise _foreign(str(path), what)
     try:
         file = open(path, "rb")  # noqa: SIM115 - the caller closes it
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise _not_found(path) from error
     start = file.read(8)
     file.seek(0)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from transferkit._types import ImageSize
+from transferkit._types import ImageSize, checked_seed
 from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data.bundle import Data, Split, divide
-from transferkit.data.decode import Fit, check_range
+from transferkit.data.decode import Fit, check_fit, check_range
 from transferkit.data.report import Report
 from transferkit.errors import DataError, SpecError, did_you_mean, explain
 from transferkit.spec import Task
@@ -55,6 +55,8 @@ def from_arrays(
         DataError: If pictures or labels are of the wrong shape, type or range.
     """
     splitting.check_fractions("from_arrays", val if validation is None else 0.0, test)
+    seed = checked_seed("from_arrays", seed)
+    check_fit("from_arrays", fit)
     pixels = _pixels(images, pixel_range)
     found_task, names, ids = _labels(labels, class_names, task)
     _check_lengths(pixels, ids)
@@ -95,7 +97,27 @@ def from_arrays(
 
 
 def _pixels(images: Any, pixel_range: tuple[float, float]) -> np.ndarray[Any, Any]:
-    array = np.asarray(images)
+    try:
+        array = np.asarray(images)
+    except ValueError as error:  # pictures of several sizes
+        raise DataError(
+            explain(
+                "from_arrays",
+                "the images are not of one shape",
+                expected="(n, height, width, channels)",
+                mend="np.stack([tk.data.decode(image, image_size=224) for image in images])",
+            )
+        ) from error
+    if array.ndim == 4 and array.shape[1] in (1, 3) and array.shape[3] > 4:
+        raise DataError(
+            explain(
+                "from_arrays",
+                "the channels stand before height and width",
+                expected="(n, height, width, channels)",
+                received={"shape": array.shape},
+                mend="images.transpose(0, 2, 3, 1)",
+            )
+        )
     if array.ndim == 3:
         array = array[..., None]
     if array.ndim != 4 or array.dtype.kind not in "uif" or not array.size:
@@ -131,6 +153,11 @@ def _labels(
 ) -> tuple[Task, tuple[str, ...], np.ndarray[Any, Any]]:
     class_names = None if class_names is None else _checked_names(class_names)
     array = np.asarray(labels)
+    if array.dtype.kind in "OT" and all(isinstance(label, str) for label in array.ravel()):
+        array = np.array(array.tolist(), dtype=str)  # of pandas, and NumPy's own StringDType
+    whole_numbers = array.dtype.kind in "iu" or (class_names is not None and _are_whole(array))
+    if task in (None, "classes") and array.ndim == 2 and array.shape[1] == 1 and whole_numbers:
+        array = array[:, 0]  # Keras' data sets come with a column of ids
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise DataError(
             explain(
@@ -151,7 +178,7 @@ def _labels(
                 received={"shape": array.shape, "dtype": str(array.dtype)},
             )
         )
-    chosen = task or _task(array)
+    chosen = task or _task(array, named=class_names is not None)
     if chosen not in ("classes", "labels", "values"):
         raise SpecError(
             explain(
@@ -193,10 +220,13 @@ def _checked_names(given: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _task(array: np.ndarray[Any, Any]) -> Task:
-    whole = bool((array == np.floor(array)).all())
+def _are_whole(array: np.ndarray[Any, Any]) -> bool:
+    return array.dtype.kind in "uifb" and bool((array == np.floor(array)).all())
+
+
+def _task(array: np.ndarray[Any, Any], *, named: bool) -> Task:
     if array.ndim == 1:
-        return "classes" if whole and array.dtype.kind != "f" else "values"
+        return "classes" if _are_whole(array) and (named or array.dtype.kind != "f") else "values"
     if not np.isin(array, (0, 1)).all():
         return "values"
     if (array.sum(axis=1) == 1).all():
@@ -234,6 +264,18 @@ def _numbered(
         raise _outside(strange, tuple(class_names or range(count)))
     names = tuple(class_names or (str(i) for i in range(count)))
     _check_two(names)
+    missing = sorted(set(range(count)) - set(ids.tolist()))
+    if class_names is None and missing:
+        raise DataError(
+            explain(
+                "from_arrays",
+                f"no picture has one of the ids {missing[:10]}",
+                expected=f"ids that are all used, from 0 to {count - 1}",
+                received={"labels": sorted(set(ids.tolist()))[:10]},
+                mend="Count from 0 (np.unique(labels, return_inverse=True)[1]), or name all "
+                "classes with class_names=[...].",
+            )
+        )
     return names, ids
 
 

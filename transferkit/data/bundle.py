@@ -119,10 +119,17 @@ class Split:
             max_pixels=self.max_pixels,
         )
 
-    def resized(self, image_size: ImageSize) -> Split:
-        """The same pictures at another size."""
-        size = as_image_size(image_size, verb="resized")
-        return self if size == self.image_size else replace(self, image_size=size, decoded=None)
+    def resized(self, image_size: ImageSize, *, fit: Fit | None = None) -> Split:
+        """The same pictures at another size, or fitted into it in another way.
+
+        Args:
+            image_size: A side or (height, width) in pixels.
+            fit: See `decode`; None is as before.
+        """
+        size, way = as_image_size(image_size, verb="resized"), fit or self.fit
+        if size == self.image_size and way == self.fit:
+            return self
+        return replace(self, image_size=size, fit=way, decoded=None)
 
     def taken(self, indices: np.ndarray[Any, Any], name: str) -> Split:
         """Some of the pictures, as a split of their own."""
@@ -212,14 +219,10 @@ class Data:
         """What a head is to predict."""
         return self.train.target
 
-    def resized(self, image_size: ImageSize) -> Data:
-        """The same pictures at another size."""
-        return replace(
-            self,
-            train=self.train.resized(image_size),
-            val=None if self.val is None else self.val.resized(image_size),
-            test=None if self.test is None else self.test.resized(image_size),
-        )
+    def resized(self, image_size: ImageSize, *, fit: Fit | None = None) -> Data:
+        """The same pictures at another size, or fitted into it in another way; see `Split`."""
+        made = {name: split.resized(image_size, fit=fit) for name, split in self.splits.items()}
+        return replace(self, train=made["train"], val=made.get("val"), test=made.get("test"))
 
     def hold_out(self, fraction: float = 0.2, *, seed: int = 0) -> Data:
         """Take a new validation split from the training pictures; the old one becomes `test`.

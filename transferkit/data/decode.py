@@ -53,15 +53,7 @@ def decode(
         DecodeError: If the picture cannot be read; says which and why.
         SpecError: If `fit` or `channels` is unknown.
     """
-    if fit not in FITS:
-        raise SpecError(
-            explain(
-                "decode",
-                "the fit is unknown",
-                expected=did_you_mean(fit, FITS),
-                received={"fit": fit},
-            )
-        )
+    check_fit("decode", fit)
     size = None if image_size is None else as_image_size(image_size, verb="decode")
     if isinstance(picture, np.ndarray):
         check_range(picture, verb="decode")
@@ -77,10 +69,52 @@ def decode(
             )
         )
     if isinstance(picture, Image.Image):
-        return np.asarray(_fitted(_in_mode(picture, channels), size, fit)).reshape(
-            *_hw(size, picture), -1
-        )
+        turned = _in_mode(picture, channels)
+        return np.asarray(_fitted(turned, size, fit)).reshape(*_hw(size, turned), -1)
     return _from_file(Path(picture), size, fit, channels, max_pixels)
+
+
+def check_fit(verb: str, fit: Any) -> None:
+    """Refuse a way of fitting that is none.
+
+    Raises:
+        SpecError: Naming those there are.
+    """
+    if fit not in FITS:
+        raise SpecError(
+            explain(
+                verb,
+                "the fit is unknown",
+                expected=did_you_mean(str(fit), FITS),
+                received={"fit": fit},
+                mend=f"{verb}(..., fit='crop')",
+            )
+        )
+
+
+def opened(path: Path) -> Image.Image:
+    """A picture's file, its header read. Its size is for the caller to check, and not for Pillow.
+
+    Raises:
+        OSError: As Pillow does.
+    """
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """A picture turned as its EXIF says; as it lies where that says nothing that makes sense."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except OSError:  # of the pixels
+        raise
+    except Exception:  # of the metadata, which may hold anything
+        return picture
 
 
 def check_range(images: np.ndarray[Any, Any], *, verb: str) -> None:
@@ -181,12 +215,9 @@ def _from_file(
     path: Path, size: tuple[int, int] | None, fit: Fit, channels: int, max_pixels: int
 ) -> np.ndarray[Any, Any]:
     try:
-        with _OPENING, warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # max_pixels decides
-            picture_file = Image.open(path)
-        with picture_file as opened:
-            _check_size(path, opened.size, max_pixels)
-            picture = _in_mode(opened, channels)
+        with opened(path) as picture_file:
+            _check_size(path, picture_file.size, max_pixels)
+            picture = _in_mode(picture_file, channels)
             return np.asarray(_fitted(picture, size, fit)).reshape(*_hw(size, picture), -1)
     except DecodeError:
         raise
@@ -196,9 +227,7 @@ def _from_file(
         empty = path.stat().st_size == 0
         reason = "the file is empty" if empty else "it is no picture that Pillow knows"
         raise _unreadable(path, reason) from error
-    except Image.DecompressionBombError as error:
-        raise _unreadable(path, "it is far too large (a decompression bomb?)") from error
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # Pillow's plug-ins raise whatever a broken file leads them to
         raise _unreadable(path, str(error) or type(error).__name__) from error
 
 
@@ -214,14 +243,14 @@ def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
 
 def _in_mode(picture: Image.Image, channels: int) -> Image.Image:
     """Upright, and in the mode that has so many channels."""
-    upright = ImageOps.exif_transpose(picture)
-    if upright.mode.startswith("I;16") or upright.mode == "I":
-        values = np.asarray(upright, dtype=np.float64) / 257.0
-        upright = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
-    if channels != 4 and ("A" in upright.getbands() or "transparency" in upright.info):
-        clear = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
-    return upright.convert(_MODES[channels])
+    turned = upright(picture)
+    if turned.mode.startswith("I;16") or turned.mode == "I":
+        values = np.asarray(turned, dtype=np.float64) / 257.0
+        turned = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+    if channels != 4 and ("A" in turned.getbands() or "transparency" in turned.info):
+        clear = turned.convert("RGBA")
+        turned = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+    return turned.convert(_MODES[channels])
 
 
 def _fitted(picture: Image.Image, size: tuple[int, int] | None, fit: Fit) -> Image.Image:

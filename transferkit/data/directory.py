@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
 
 from transferkit._text import counted, printable
-from transferkit._types import ImageSize, PathLike
+from transferkit._types import ImageSize, PathLike, checked_seed
 from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data import store
 from transferkit.data.bundle import Data, Split
-from transferkit.data.decode import MAX_PIXELS, Fit, decode
+from transferkit.data.decode import MAX_PIXELS, Fit, check_fit, decode, opened
 from transferkit.data.files import is_hidden, why_not_read
 from transferkit.data.report import Report, left_out
 from transferkit.errors import DataError, DataNotFoundError, DecodeError, SpecError, explain
@@ -95,6 +94,8 @@ def from_directory(
             )
         )
     splitting.check_fractions("from_directory", val, test)
+    seed = checked_seed("from_directory", seed)
+    check_fit("from_directory", fit)
     scan = _scan(root)
     names = _class_names(scan, class_names, root)
     size = None if image_size is None else as_image_size(image_size, verb="from_directory")
@@ -376,7 +377,7 @@ def _sizes(data: Data) -> tuple[tuple[int, int], ...]:
     sizes = []
     for split in data.splits.values():
         for file in split.sources:
-            with Image.open(file) as picture:
+            with opened(file) as picture:
                 sizes.append((picture.height, picture.width))
     sizes.sort(key=lambda size: size[0] * size[1])
     return (sizes[0], sizes[len(sizes) // 2], sizes[-1])

@@ -25,6 +25,8 @@ def why_not_read(entry: Path) -> str | None:
         return "hidden"
     if entry.is_dir():
         return "a folder inside a class folder"
+    if entry.exists() and not entry.is_file():  # opening a pipe would wait for ever
+        return "no file"
     if ending in READ:
         return None
     if ending in _OTHER_PICTURES:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit._types import real
 from transferkit.errors import DataError, explain
 
 __all__ = ["check_fractions", "shuffled", "stratified"]
@@ -64,12 +65,17 @@ def check_fractions(verb: str, val: float, test: float) -> None:
     Raises:
         DataError: Saying what is possible.
     """
-    if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
+    shares = [real(share) for share in (val, test)]
+    if (
+        None in shares
+        or not all(0 <= share < 1 for share in shares if share is not None)
+        or (sum(share for share in shares if share is not None) >= 1)
+    ):
         raise DataError(
             explain(
                 verb,
                 "the shares of the splits leave no training pictures",
-                expected="0 <= val, 0 <= test, val + test < 1",
+                expected="0 <= val, 0 <= test, val + test < 1; 0 for no such split",
                 received={"val": val, "test": test},
                 mend=f"{verb}(..., val=0.2, test=0.0)",
             )

@@ -11,7 +11,7 @@ import numpy as np
 
 from transferkit._types import KerasModel
 from transferkit.engine.step import Steps
-from transferkit.history import EpochRecord
+from transferkit.history import EpochRecord, direction
 from transferkit.plan import Phase
 from transferkit.schedules import Constant
 
@@ -126,7 +126,9 @@ class Best:
     def __init__(self, network: KerasModel, phase: Phase) -> None:
         self.network = network
         self.phase = phase
-        self.sign = -1.0 if _should_fall(phase.monitor) else 1.0
+        watches = phase.restore_best or phase.early_stopping is not None
+        falls = watches and direction(phase.monitor, phase.mode, verb="Phase") == "min"
+        self.sign = -1.0 if falls else 1.0
         self.value = -np.inf
         self.waited = 0
         self.weights: list[Any] | None = None
@@ -146,7 +148,3 @@ class Best:
         """Put the best weights back, where they were asked for."""
         if self.weights is not None:
             self.network.set_weights(self.weights)
-
-
-def _should_fall(monitor: str) -> bool:
-    return any(word in monitor for word in ("loss", "error", "mae", "mse", "rmse"))

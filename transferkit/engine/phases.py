@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +15,10 @@ from transferkit.augment import Pipeline
 from transferkit.engine import batches, resume
 from transferkit.engine.loop import PhaseRun, run_epochs
 from transferkit.engine.progress import Progress
-from transferkit.engine.step import Steps, make_steps
+from transferkit.engine.step import make_steps
 from transferkit.errors import SpecError, did_you_mean, explain
 from transferkit.freeze import Freeze
-from transferkit.history import History
+from transferkit.history import History, direction
 from transferkit.plan import OPTIMIZERS, Optimizer, Phase, Plan
 from transferkit.schedules import Constant
 from transferkit.select import LayerTable
@@ -63,6 +65,7 @@ def run_plan(
     engine: Engine,
     callbacks: Sequence[Any] = (),
     verbose: int = 1,
+    epochs_before: int = 0,
 ) -> History:
     """Train through all phases and return one history of them.
 
@@ -76,13 +79,18 @@ def run_plan(
         engine: How it is run.
         callbacks: Keras callbacks.
         verbose: 0 silent, 1 a bar, 2 a line per epoch.
+        epochs_before: Epochs that the network has seen; order and augmentation go on from there.
 
     Raises:
         SpecError: If a phase monitors what is not measured.
         SelectionError: If a policy names a layer that there is not.
     """
-    for phase in plan:  # every policy is resolved before the first step is taken
+    for phase in plan:  # whatever can be wrong is found before the first step is taken
         (phase.freeze or material.policy).resolve(material.table, verb="fit")
+        make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
+        _check_monitor(phase, material)
+        _check_schedule(phase, callbacks)
+    appended = _appends(callbacks)
     history = History()
     first = resume.first_phase(plan, callbacks)
     begin = sum(phase.epochs for phase in plan.phases[:first])
@@ -93,9 +101,27 @@ def run_plan(
         _append_logs(own, again=number > first)
         window = (begin, begin + phase.epochs, plan.epochs)
         history = _run_phase(
-            material, plan, number, window, own, history, seed=seed, engine=engine, verbose=verbose
+            material,
+            plan,
+            number,
+            window,
+            own,
+            history,
+            seed=seed,
+            engine=engine,
+            verbose=verbose,
+            epochs_before=epochs_before,
         )
         begin += phase.epochs
+        if not last and not math.isfinite(history.epochs[-1].metrics["loss"] if history else 0.0):
+            warnings.warn(
+                f"fit: the loss of phase {phase.name!r} is not finite, so the phases behind it are "
+                "left out. Try a smaller learning rate.",
+                stacklevel=4,
+            )
+            break
+    for log, setting in appended:
+        vars(log).update(setting)
     return history
 
 
@@ -110,6 +136,7 @@ def _run_phase(
     seed: int,
     engine: Engine,
     verbose: int,
+    epochs_before: int,
 ) -> History:
     phase, (begin, stop, last_epoch) = plan.phases[number], window
     network, strategy = material.network, _strategy(engine)
@@ -125,7 +152,6 @@ def _run_phase(
             strategy,
             xla=bool(engine.xla),
         )
-    _check_monitor(phase, compiled, has_val=material.val is not None)
     pixels, targets = material.train
     replicas = strategy.num_replicas_in_sync
     steps = len(batches.bounds(len(targets), phase.batch_size, replicas))
@@ -146,7 +172,7 @@ def _run_phase(
         phase,
         material.pipeline,
         seed=seed,
-        first_epoch=start,
+        first_epoch=epochs_before + start,
         epochs=max(stop - start, 0),
         replicas=replicas,
     )
@@ -197,10 +223,11 @@ def _headline(network: KerasModel, phase: Phase, number: int, phases: int) -> st
     )
 
 
-def _check_monitor(phase: Phase, compiled: Steps, *, has_val: bool) -> None:
+def _check_monitor(phase: Phase, material: Material) -> None:
     if phase.early_stopping is None and not phase.restore_best:
         return
-    known = list(compiled.metric_names)
+    has_val = material.val is not None
+    known = ["loss", *(metric.name for metric in material.bound.metrics())]
     known += [f"val_{name}" for name in known] if has_val else []
     if phase.monitor not in known:
         raise SpecError(
@@ -212,6 +239,29 @@ def _check_monitor(phase: Phase, compiled: Steps, *, has_val: bool) -> None:
                 mend="Phase(..., monitor='loss')" if not has_val else None,
             )
         )
+    direction(phase.monitor, phase.mode, verb="Phase")
+
+
+def _check_schedule(phase: Phase, callbacks: Sequence[Any]) -> None:
+    own = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+    found = [type(each).__name__ for each in callbacks if isinstance(each, own)]
+    if found and not isinstance(phase.learning_rate, Constant):
+        raise SpecError(
+            explain(
+                "fit",
+                f"{found[0]} and the schedule of phase {phase.name!r} both set the learning rate",
+                expected="one of them",
+                received={"learning_rate": phase.learning_rate},
+                mend="Phase(..., learning_rate=1e-3) leaves it to the callback.",
+            )
+        )
+
+
+def _appends(callbacks: Sequence[Any]) -> list[tuple[Any, dict[str, Any]]]:
+    """CSV logs, and how each of them was set: they append behind the first phase, and no longer."""
+    logs = (each for each in callbacks if isinstance(each, keras.callbacks.CSVLogger))
+    names = ("append", "append_header")
+    return [(log, {name: getattr(log, name) for name in names}) for log in logs]
 
 
 def _append_logs(callbacks: Sequence[Any], *, again: bool) -> None:

@@ -16,7 +16,7 @@ Callback: Any = keras.callbacks.Callback
 
 
 class Progress(Callback):
-    """Keras' own bar in a terminal; one line per epoch in a file or with ``verbose=2``.
+    """Keras' own bar in a terminal or notebook; a line per epoch in a file or with ``verbose=2``.
 
     Args:
         headline: What is printed when the phase begins.
@@ -28,7 +28,8 @@ class Progress(Callback):
         super().__init__()
         self.headline = headline
         self.last_epoch = last_epoch
-        self.verbose = 2 if verbose == 1 and not sys.stdout.isatty() else verbose
+        shown = sys.stdout.isatty() or "ipykernel" in sys.modules
+        self.verbose = 2 if verbose == 1 and not shown else verbose
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Print the headline."""

@@ -51,7 +51,8 @@ class Evaluation:
 
     Attributes:
         split: Which pictures: ``"val"``.
-        loss: The mean loss that training would report, regularisation and class weights included.
+        loss: The mean loss that training would report: class weights are in it, penalties on the
+            network's weights are not.
         outputs: What the network gave ``(pictures, outputs)``, after its activation.
         truths: What would have been right.
         names: The classes, labels or numbers in the order of the outputs.

@@ -197,17 +197,54 @@ def binary_accuracy() -> Any:
     return _keras.keras().metrics.BinaryAccuracy(name="accuracy")
 
 
+def check_metrics(verb: str, names: Sequence[str], own: str, outputs: int) -> None:
+    """Try metrics on rows of noughts and ones, so that they cannot fail in the first epoch.
+
+    Args:
+        verb: The function that makes the head, for the errors.
+        names: What was asked for.
+        own: What the head measures by itself.
+        outputs: The width of a row.
+
+    Raises:
+        UnknownNameError: If Keras knows no such metric.
+        SpecError: If one is named twice, or does not give one number for rows of that width.
+    """
+    if len({own, *names}) <= len(names):
+        raise wrong(verb, "metrics", names, f"different ones, {own!r} not among them", "metrics=()")
+    for name, metric in zip(names, keras_metrics(verb, names), strict=True):
+        rows = np.eye(2, outputs, dtype=np.float32)
+        try:
+            metric.update_state(rows, rows)
+            float(np.asarray(metric.result()))
+        except Exception as error:
+            raise SpecError(
+                explain(
+                    verb,
+                    f"the metric {name!r} gives no number for rows of {outputs}",
+                    expected="a metric that compares rows of targets with rows of outputs",
+                    received={"metrics": tuple(names)},
+                    mend="metrics=('AUC',)",
+                )
+            ) from error
+
+
 def keras_metrics(verb: str, names: Iterable[str]) -> list[Any]:
     """Fresh Keras metrics by name.
 
     Raises:
         UnknownNameError: If Keras knows no such metric.
+        SpecError: If one cannot be made by its name alone.
     """
     metrics = _keras.keras().metrics
     made = []
     for name in names:
         try:
             found = metrics.get(name)
+        except TypeError as error:
+            raise wrong(
+                verb, "metrics", name, "metrics that need no further argument", "metrics=('AUC',)"
+            ) from error
         except ValueError as error:
             known = [n for n in dir(metrics) if n[:1].isupper()]
             raise UnknownNameError(

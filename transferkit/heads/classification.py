@@ -53,7 +53,8 @@ class Classification:
                 "tk.heads.classification(one_logit=False)",
             )
         weights = base.class_weights("classification", self.class_weight, target)
-        base.keras_metrics("classification", self.extra_metrics)
+        width = 1 if self.one_logit else target.outputs
+        base.check_metrics("classification", self.extra_metrics, "accuracy", width)
         return BoundClassification(self, target, weights)
 
 

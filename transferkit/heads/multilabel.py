@@ -53,7 +53,7 @@ class Multilabel:
         """
         base.check_task("multilabel", target, "labels")
         weights = base.class_weights("multilabel", self.class_weight, target)
-        base.keras_metrics("multilabel", self.extra_metrics)
+        base.check_metrics("multilabel", self.extra_metrics, "accuracy", target.outputs)
         return BoundMultilabel(self, target, weights)
 
 

@@ -47,7 +47,7 @@ class Regression:
             SpecError: If the target is not numbers.
         """
         base.check_task("regression", target, "values")
-        base.keras_metrics("regression", self.extra_metrics)
+        base.check_metrics("regression", self.extra_metrics, "mae", target.outputs)
         return BoundRegression(self, target)
 
 

@@ -19,7 +19,7 @@ class Prediction:
 
     label: str
     confidence: float
-    scores: dict[str, float] = field(repr=False)
+    scores: dict[str, float] = field(repr=False, hash=False)
 
     def top(self, k: int = 5) -> tuple[tuple[str, float], ...]:
         """The `k` most probable classes with their probabilities, best first."""
@@ -36,7 +36,7 @@ class Labels:
     """
 
     labels: tuple[str, ...]
-    scores: dict[str, float] = field(repr=False)
+    scores: dict[str, float] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -142,7 +143,7 @@ def test_pixels_outside_pixel_range_are_refused(bad: float) -> None:
         (np.zeros((10, 2, 2)), {}, "neither numbers nor names"),
         ([0] * 10, {}, "there is one class"),
         (["a"] * 10, {}, "there is one class"),
-        (np.ones((10, 1), int), {"task": "classes"}, "there is one class"),
+        (np.zeros((10, 1), int), {"task": "classes"}, "there is one class"),
         (MULTI_HOT, {"class_names": ["a"]}, "labels and class_names disagree"),
         (IDS, {"task": "labels"}, "labels and class_names disagree"),
         (MULTI_HOT, {"task": "classes"}, "the rows are not one-hot"),
@@ -217,3 +218,60 @@ def test_scaling_never_leads_beyond_255() -> None:
     images = np.full((2, 8, 8, 3), 0.3)
     data = from_arrays(images, [0, 1], pixel_range=(0, 0.3), val=0)
     assert data.train.pixels().max() == 255
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_a_column_of_ids_is_ids(dtype: Any) -> None:
+    images = np.zeros((6, 8, 8, 3), np.uint8)
+    data = from_arrays(images, np.array([[0], [1], [2]] * 2, dtype), val=0)
+    assert (data.task, data.class_names) == ("classes", ("0", "1", "2"))
+    assert data.train.labels.tolist() == [0, 1, 2] * 2
+
+
+def test_names_make_whole_floats_classes() -> None:
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    data = from_arrays(images, [0.0, 1.0, 0.0, 1.0], class_names=["a", "b"], val=0)
+    assert (data.task, data.class_names) == ("classes", ("a", "b"))
+    assert from_arrays(images, [0.0, 1.0, 0.0, 1.0], val=0).task == "values"
+
+
+def test_names_of_pandas_are_names() -> None:
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    for labels in (np.array(["b", "a"] * 2, object), np.array(["b", "a"] * 2).astype("T")):
+        data = from_arrays(images, labels, val=0)
+        assert (data.class_names, data.train.labels.tolist()) == (("a", "b"), [1, 0, 1, 0])
+
+
+@pytest.mark.parametrize(("ids", "missing"), [([1, 2, 1, 2], "[0]"), ([0, 2, 0, 2], "[1]")])
+def test_ids_that_leave_one_out_are_refused_unless_the_classes_are_named(
+    ids: Any, missing: str
+) -> None:
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    with pytest.raises(DataError, match=re.escape(f"no picture has one of the ids {missing}")):
+        from_arrays(images, ids, val=0)
+    assert from_arrays(images, ids, class_names=["a", "b", "c"], val=0).class_names[2] == "c"
+
+
+def test_pictures_of_several_sizes_and_channels_first_are_told_what_to_type() -> None:
+    ragged = [np.zeros((8, 8, 3)), np.zeros((9, 8, 3))]
+    with pytest.raises(DataError, match=r"not of one shape.*tk\.data\.decode"):
+        from_arrays(ragged, [0, 1])
+    with pytest.raises(DataError, match=r"transpose\(0, 2, 3, 1\)"):
+        from_arrays(np.zeros((4, 3, 16, 16), np.uint8), [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("seed", [-1, None, 1.5, 2**64])
+def test_a_seed_that_is_none_is_refused(seed: Any) -> None:
+    with pytest.raises(SpecError, match="from_arrays: that is no seed"):
+        from_arrays(np.zeros((4, 8, 8, 3), np.uint8), [0, 1, 0, 1], seed=seed)
+
+
+@pytest.mark.parametrize("val", [None, "0.2", 1.0, -0.1, float("nan")])
+def test_a_share_that_is_none_is_refused(val: Any) -> None:
+    with pytest.raises(DataError, match="0 for no such split"):
+        from_arrays(np.zeros((4, 8, 8, 3), np.uint8), [0, 1, 0, 1], val=val)
+
+
+def test_a_way_of_fitting_that_is_none_is_refused_at_the_door() -> None:
+    with pytest.raises(SpecError, match=r"from_arrays: the fit is unknown.*'crop'"):
+        from_arrays(np.zeros((4, 8, 8, 3), np.uint8), [0, 1, 0, 1], fit="cover")  # type: ignore[arg-type]

@@ -154,11 +154,11 @@ def test_a_bad_file_is_named_with_the_reason(tmp_path: Path, name: str) -> None:
 
 def test_a_bomb_is_refused_by_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path / "a.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)  # 240 pixels: Pillow itself would warn
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # 240 pixels: Pillow itself would refuse
     assert decode(path, image_size=None).shape == (12, 20, 3)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(DecodeError, match="far too large"):
-        decode(path, image_size=None)
+    assert Image.MAX_IMAGE_PIXELS == 100, "Pillow's own limit is as it was for everybody else"
+    with pytest.raises(DecodeError, match="12 x 20 pixels are more than max_pixels=239"):
+        decode(path, image_size=None, max_pixels=239)
 
 
 def test_decoding_leaves_the_warning_filters_alone(tmp_path: Path) -> None:
@@ -192,3 +192,42 @@ def test_unknown_fits_and_channels_are_refused() -> None:
         decode(NOISE, image_size=4, fit=wrong)
     with pytest.raises(SpecError, match="do not give 2 channels"):
         decode("a.png", image_size=4, channels=2)
+
+
+def test_a_picture_of_pillow_is_turned_as_its_file_is(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.png"
+    values = np.random.default_rng(0).integers(0, 256, (6, 12, 3), dtype=np.uint8)
+    Image.fromarray(values).save(path, exif=exif)
+    for size in (None, (8, 5)):
+        from_file = decode(path, image_size=size)
+        np.testing.assert_array_equal(decode(Image.open(path), image_size=size), from_file)
+    assert decode(path, image_size=None).shape == (12, 6, 3)
+
+
+@pytest.mark.parametrize("error", [TypeError("bad operand"), AttributeError("encode")])
+def test_metadata_that_makes_no_sense_leave_the_picture_as_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    path = saved(tmp_path / "a.png")
+    expected = decode(path, image_size=None)
+
+    def fail(picture: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", fail)
+    np.testing.assert_array_equal(decode(path, image_size=None), expected)
+
+
+def test_whatever_a_plug_in_of_pillow_raises_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path / "a.png")
+
+    def fail(*args: Any) -> None:
+        raise RuntimeError("broken inside")
+
+    monkeypatch.setattr(Image.Image, "convert", fail)
+    with pytest.raises(DecodeError, match=r"a\.png cannot be read: broken inside"):
+        decode(path, image_size=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -326,3 +327,10 @@ def test_reading_a_folder_imports_no_tensorflow(pets: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes")
+def test_a_pipe_named_as_a_picture_is_not_opened(pets: Path) -> None:
+    os.mkfifo(pets / "cat" / "pipe.jpg")
+    data = from_directory(pets, image_size=4, val=0)
+    assert [p.name for p in data.report.ignored["no file"]] == ["pipe.jpg"]

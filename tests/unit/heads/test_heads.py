@@ -364,3 +364,27 @@ def test_a_head_checks_itself_however_it_is_made(make: Any, message: str) -> Non
 def test_a_heads_class_with_a_mapping_is_hashable() -> None:
     head = tk.heads.Classification(class_weight={"b": 2.0, "a": 1})
     assert hash(head) == hash(tk.heads.classification(class_weight={"a": 1.0, "b": 2}))
+
+
+@pytest.mark.parametrize("head", [tk.heads.classification, tk.heads.multilabel])
+def test_a_metric_that_the_head_has_already_is_refused(head: Any) -> None:
+    target = THREE if head is tk.heads.classification else TAGS
+    for names in (("accuracy",), ("AUC", "AUC")):
+        with pytest.raises(SpecError, match=r"metrics is out of range.*'accuracy' not among them"):
+            head(metrics=names).bind(target)
+
+
+@pytest.mark.parametrize("name", ["F1Score", "SparseCategoricalAccuracy"])
+def test_a_metric_that_gives_no_number_is_refused_before_training(name: str) -> None:
+    with pytest.raises(SpecError, match=f"the metric '{name}' gives no number for rows of 3"):
+        tk.heads.classification(metrics=(name,)).bind(THREE)
+
+
+def test_a_metric_that_needs_more_than_its_name_is_refused() -> None:
+    with pytest.raises(SpecError, match="metrics that need no further argument"):
+        tk.heads.classification(metrics=("MeanIoU",)).bind(THREE)
+
+
+def test_predictions_can_stand_in_a_set() -> None:
+    head = tk.heads.classification().bind(THREE)
+    assert len(set(head.decode(np.eye(3, dtype=np.float32)[[0, 0, 1]]))) == 2
