@@ -172,6 +172,9 @@ class TransferModel:
                 same weights.
             engine: How it is run.
             callbacks: Keras callbacks, one or several; each phase is a training of its own to them.
+                `BackupAndRestore` takes a run up again, in whatever phase it was; what a phase knew
+                besides its weights (the best ones, how long it had waited) is counted anew. An
+                interrupted run returns nothing: it or `ModelCheckpoint` keeps what was learned.
             verbose: 0 silent, 1 a bar, 2 a line per epoch.
 
         Raises:

@@ -29,7 +29,20 @@ def feature_extraction(
         epochs: 1 or more.
         learning_rate: A number or a schedule; 1e-3 by default.
         **phase: Further arguments of `Phase`.
+
+    Raises:
+        SpecError: If `freeze` is among them.
     """
+    if "freeze" in phase:
+        raise SpecError(
+            explain(
+                "feature_extraction",
+                "it freezes the whole backbone, whatever else is said",
+                expected="no freeze=",
+                received={"freeze": phase["freeze"]},
+                mend="tk.plans.fine_tune(freeze=...)",
+            )
+        )
     phase.setdefault("name", "feature extraction")
     return Plan((Phase(epochs, freezing.backbone(), learning_rate=learning_rate, **phase),))
 
@@ -52,7 +65,7 @@ def fine_tune(
         **phase: Further arguments of `Phase`.
 
     Raises:
-        SpecError: If both `unfreeze` and `freeze` are given.
+        SpecError: If both `unfreeze` and `freeze` are given, or `unfreeze` is no selector.
     """
     if unfreeze is not None and freeze is not None:
         raise SpecError(
@@ -61,6 +74,16 @@ def fine_tune(
                 "unfreeze and freeze say the same thing twice",
                 expected="one of them",
                 received={"unfreeze": unfreeze, "freeze": freeze},
+                mend="tk.plans.fine_tune(unfreeze=tk.select.top_blocks(2))",
+            )
+        )
+    if unfreeze is not None and not isinstance(unfreeze, Selector):
+        raise SpecError(
+            explain(
+                "fine_tune",
+                "unfreeze is no selector",
+                expected="a selector of tk.select",
+                received={"unfreeze": unfreeze},
                 mend="tk.plans.fine_tune(unfreeze=tk.select.top_blocks(2))",
             )
         )

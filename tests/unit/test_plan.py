@@ -212,3 +212,10 @@ def test_an_optimizers_configuration_stays_as_it_is_and_is_pickled() -> None:
         phase.optimizer.config["momentum"] = 0.1  # type: ignore[index]
     assert pickle.loads(pickle.dumps(phase)) == phase
     assert copy.deepcopy(phase) == phase
+
+
+def test_recipes_say_what_does_not_belong_into_them() -> None:
+    with pytest.raises(SpecError, match=r"feature_extraction: it freezes the whole.*fine_tune"):
+        tk.plans.feature_extraction(freeze=tk.freeze.nothing())
+    with pytest.raises(SpecError, match=r"fine_tune: unfreeze is no selector.*top_blocks"):
+        tk.plans.fine_tune(unfreeze=2)  # type: ignore[arg-type]

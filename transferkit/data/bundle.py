@@ -149,8 +149,22 @@ class Split:
             batch_size: Pictures in a batch; the last one may be smaller.
             shuffle: Whether every pass has an order of its own.
             seed: Decides the orders.
+
+        Raises:
+            DataError: If `batch_size` is no whole number above 0.
         """
         tf = _keras.tf()
+        size = whole(batch_size)
+        if size is None or size < 1:
+            raise DataError(
+                explain(
+                    "dataset",
+                    "batch_size is out of range",
+                    expected="a whole number of 1 or more",
+                    received={"batch_size": batch_size},
+                    mend="photos.train.dataset(batch_size=32)",
+                )
+            )
         pixels, labels = self.pixels(), self.labels
         passes = np.random.SeedSequence(seed)
 

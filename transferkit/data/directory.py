@@ -174,7 +174,8 @@ def _scan(root: Path) -> _Scan:
                 f"{str(root)!r} holds no class folders",
                 expected=f"a folder for each class: {_LAYOUT}",
                 received={"path": str(root)},
-                mend="Sort the files into folders that are named after their classes.",
+                mend="Sort the files into folders that are named after their classes. "
+                f"{', '.join(map(repr, sorted(_SPLITS)))} are the names of splits, not of classes.",
             )
         )
     return scan

@@ -138,3 +138,10 @@ def test_show_draws_titled_pictures(data: Data) -> None:
 def test_paths_are_none_for_arrays(data: Data) -> None:
     assert data.train.paths == (None,) * 16
     assert replace(data, val=None).splits.keys() == {"train"}
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5, None])
+def test_a_dataset_of_no_batches_is_refused(batch_size: Any) -> None:
+    data = from_arrays(np.zeros((4, 8, 8, 3), np.uint8), [0, 1, 0, 1], val=0)
+    with pytest.raises(DataError, match="dataset: batch_size is out of range"):
+        data.train.dataset(batch_size)
