@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -16,6 +17,23 @@ Pooling = Literal["avg", "max", "both", "flatten"]
 ClassWeight = Literal["balanced"] | Mapping[str, float] | None
 
 POOLINGS = ("avg", "max", "both", "flatten")
+
+
+class Shown:
+    """Prints as the call that makes it: ``classification(dropout=0.2)``."""
+
+    def __repr__(self) -> str:
+        called = {"extra_metrics": "metrics", "kind": "loss"}
+        shown = [
+            f"{called.get(f.name, f.name)}={self._plain(f.name)!r}"
+            for f in dataclasses.fields(self)  # type: ignore[arg-type]  # subclasses are dataclasses
+            if getattr(self, f.name) != f.default
+        ]
+        return f"{type(self).__name__.lower()}({', '.join(shown)})"
+
+    def _plain(self, name: str) -> Any:
+        value = getattr(self, name)
+        return dict(value) if name == "class_weight" and isinstance(value, tuple) else value
 
 
 def settle(verb: str, head: Any, **more: Any) -> None:

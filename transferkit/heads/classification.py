@@ -16,8 +16,8 @@ from transferkit.spec import Taps, Target, Task
 __all__ = ["BoundClassification", "Classification", "classification"]
 
 
-@dataclass(frozen=True)
-class Classification:
+@dataclass(frozen=True, repr=False)
+class Classification(base.Shown):
     """A softmax over the classes; see `classification` for the fields."""
 
     dropout: float = 0.0

@@ -16,8 +16,8 @@ from transferkit.spec import Taps, Target, Task
 __all__ = ["BoundMultilabel", "Multilabel", "multilabel"]
 
 
-@dataclass(frozen=True)
-class Multilabel:
+@dataclass(frozen=True, repr=False)
+class Multilabel(base.Shown):
     """A sigmoid for each label; see `multilabel` for the fields."""
 
     dropout: float = 0.0

@@ -19,8 +19,8 @@ __all__ = ["BoundRegression", "Regression", "regression"]
 _LOSSES = {"mse": "MeanSquaredError", "mae": "MeanAbsoluteError", "huber": "Huber"}
 
 
-@dataclass(frozen=True)
-class Regression:
+@dataclass(frozen=True, repr=False)
+class Regression(base.Shown):
     """Linear outputs; see `regression` for the fields."""
 
     dropout: float = 0.0

@@ -388,3 +388,18 @@ def test_a_metric_that_needs_more_than_its_name_is_refused() -> None:
 def test_predictions_can_stand_in_a_set() -> None:
     head = tk.heads.classification().bind(THREE)
     assert len(set(head.decode(np.eye(3, dtype=np.float32)[[0, 0, 1]]))) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "classification()",
+        "classification(dropout=0.2, hidden=(4,), class_weight={'a': 2.0}, metrics=('AUC',))",
+        "classification(class_weight='balanced', one_logit=True)",
+        "multilabel(pooling='both', threshold=0.3)",
+        "regression(loss='huber')",
+    ],
+)
+def test_a_head_prints_as_the_call_that_makes_it(text: str) -> None:
+    head = eval(text, {name: getattr(tk.heads, name) for name in tk.heads.names()})
+    assert repr(head) == text
