@@ -652,3 +652,10 @@ def test_a_chain_has_a_tap_for_each_stride_of_the_size_it_says(kinds: list[str])
     for stride, tensor in wired.taps().items():
         assert tensor.shape[1] == max(1, 8 // stride)
     assert wired.taps()[max(strides)] is wired.features
+
+
+def test_an_operation_that_pools_counts_as_the_layer_does() -> None:
+    pixels = picture()
+    x = keras.ops.max_pool(conv("conv_a")(pixels), 2)
+    wired = rewired(keras.Model(pixels, conv("conv_b")(x)))
+    assert wired.strides["conv_b"] == 2

@@ -169,3 +169,22 @@ def test_a_mistyped_mode_gets_the_nearest(typed: str, near: str) -> None:
 def test_a_mode_like_no_other_gets_all_of_them() -> None:
     with pytest.raises(SpecError, match="one of 'caffe', 'none', 'tf', 'torch', 'unit'"):
         preprocessing("imagenet-21k", verb="from_keras")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scale": ()}, "scale is out of range"),
+        ({"scale": (float("nan"),)}, "scale is out of range"),
+        ({"offset": "0"}, "offset is out of range"),
+        ({"order": "gbr"}, "the order is unknown. Expected 'rgb' or 'bgr'"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused(arguments: Any, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        Preprocessing(**arguments)
+
+
+def test_what_is_no_mode_at_all_is_refused() -> None:
+    with pytest.raises(SpecError, match="that is no preprocessing"):
+        preprocessing([1], verb="from_keras")  # type: ignore[arg-type]
