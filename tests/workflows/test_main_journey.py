@@ -299,8 +299,10 @@ def test_a_later_phases_mistake_is_told_before_the_first_step(
 def test_a_phase_that_diverged_is_the_last(model: tk.TransferModel, photos: tk.data.Data) -> None:
     nan = _keras.keras().callbacks.TerminateOnNaN()
     wild = phase(3, learning_rate=1e38, optimizer="sgd", freeze=tk.freeze.nothing())
-    with pytest.warns(UserWarning, match="is not finite, so the phases behind it are left out"):
+    message = "is not finite, so the phases behind it are left out"
+    with pytest.warns(UserWarning, match=message) as told:
         trained = model.fit(photos, tk.Plan((wild, phase(2))), callbacks=[nan], verbose=0)
+    assert told[0].filename == __file__, "it points at the caller's line"
     assert {record.phase for record in trained.history} == {0}
 
 
@@ -340,3 +342,18 @@ def test_an_own_schedule_is_told_of_in_a_saved_model(
     assert again.plan.phases[0].learning_rate.to_config() == {"schedule": "Halving", "first": 0.1}
     with pytest.raises(SpecError, match="the schedule 'Halving' came from a file"):
         again.fit(photos, again.plan, verbose=0)
+
+
+def test_a_csv_log_is_as_it_was_after_a_run_that_broke(
+    model: tk.TransferModel, photos: tk.data.Data, tmp_path: Path
+) -> None:
+    def crash(epoch: int, logs: Any) -> None:
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    logger = _keras.keras().callbacks.CSVLogger(str(tmp_path / "log.csv"))
+    bomb = _keras.keras().callbacks.LambdaCallback(on_epoch_begin=crash)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(photos, two_phases(), callbacks=[logger, bomb], verbose=0)
+    logger.csv_file.close()  # Keras leaves that to the end of the training
+    assert (logger.append, logger.append_header) == (False, True)

@@ -93,9 +93,11 @@ class KerasNetwork:
         if weights == "pretrained":
             network.copy_weights(self.model, copy)
         elif weights is not None and is_path(weights):
-            own = self._copy((*shape[:2], self.about.channels))
+            fits = shape[2] == self.about.channels
+            own = copy if fits else self._copy((*shape[:2], self.about.channels))
             load_file(own, weights)
-            network.copy_weights(own, copy)
+            if not fits:
+                network.copy_weights(own, copy)
         elif weights is not None:
             raise UnknownNameError(
                 explain(

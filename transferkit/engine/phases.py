@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +91,28 @@ def run_plan(
         make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
         _check_monitor(phase, material)
         _check_schedule(phase, callbacks)
-    appended = _appends(callbacks)
+    with _settings_kept(callbacks):
+        return _run_phases(
+            material,
+            plan,
+            seed=seed,
+            engine=engine,
+            callbacks=callbacks,
+            verbose=verbose,
+            epochs_before=epochs_before,
+        )
+
+
+def _run_phases(
+    material: Material,
+    plan: Plan,
+    *,
+    seed: int,
+    engine: Engine,
+    callbacks: Sequence[Any],
+    verbose: int,
+    epochs_before: int,
+) -> History:
     history = History()
     first = resume.first_phase(plan, callbacks)
     begin = sum(phase.epochs for phase in plan.phases[:first])
@@ -117,11 +139,9 @@ def run_plan(
             warnings.warn(
                 f"fit: the loss of phase {phase.name!r} is not finite, so the phases behind it are "
                 "left out. Try a smaller learning rate.",
-                stacklevel=4,
+                stacklevel=5,
             )
             break
-    for log, setting in appended:
-        vars(log).update(setting)
     return history
 
 
@@ -257,11 +277,16 @@ def _check_schedule(phase: Phase, callbacks: Sequence[Any]) -> None:
         )
 
 
-def _appends(callbacks: Sequence[Any]) -> list[tuple[Any, dict[str, Any]]]:
-    """CSV logs, and how each of them was set: they append behind the first phase, and no longer."""
-    logs = (each for each in callbacks if isinstance(each, keras.callbacks.CSVLogger))
-    names = ("append", "append_header")
-    return [(log, {name: getattr(log, name) for name in names}) for log in logs]
+@contextmanager
+def _settings_kept(callbacks: Sequence[Any]) -> Iterator[None]:
+    """CSV logs append behind the first phase; they are as they were when the run ends or breaks."""
+    logs = [each for each in callbacks if isinstance(each, keras.callbacks.CSVLogger)]
+    before = [{name: getattr(log, name) for name in ("append", "append_header")} for log in logs]
+    try:
+        yield
+    finally:
+        for log, setting in zip(logs, before, strict=True):
+            vars(log).update(setting)
 
 
 def _append_logs(callbacks: Sequence[Any], *, again: bool) -> None:
