@@ -39,8 +39,9 @@ def quickstart(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The tests that run in minutes; arguments go to pytest."""
-    run_pytest(session, "--durations=10")
+    """The tests that run in minutes, and the lines that they reach; arguments go to pytest."""
+    measured = [] if session.posargs else ["--cov"]  # some tests alone reach few lines
+    run_pytest(session, "--durations=10", *measured)
 
 
 @nox.session
@@ -57,7 +58,7 @@ def bench(session: nox.Session) -> None:
 
 def run_pytest(session: nox.Session, *arguments: str) -> None:
     """Install the package as a user would, and run pytest on it."""
-    session.install(EVERYTHING, *from_extra("dev", "pytest", "tensorboard"))
+    session.install(EVERYTHING, *from_extra("dev", "pytest", "pytest-cov", "tensorboard"))
     session.run("pytest", *arguments, *session.posargs, env=ENVIRONMENT)
 
 

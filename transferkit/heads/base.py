@@ -205,6 +205,7 @@ def class_weights(verb: str, value: Any, target: Target) -> tuple[float, ...] | 
                     f"class_weight names {name!r}, which is no class",
                     expected=did_you_mean(name, target.class_names),
                     received={"class_weight": weights},
+                    mend=f"Weights go by name: class_weight={{{target.class_names[0]!r}: 2.0}}",
                 )
             )
     return tuple(weights.get(name, 1.0) for name in target.class_names)

@@ -283,7 +283,7 @@ def test_what_cannot_be_is_refused_with_what_can(call: Any, text: str) -> None:
 
 
 def test_mistyped_classes_and_metrics_get_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match=r"'bee', which is no class.*'bees'"):
+    with pytest.raises(UnknownNameError, match=r"'bee', which is no class.*'bees'.*go by name"):
         tk.heads.classification(class_weight={"bee": 2.0}).bind(THREE)
     with pytest.raises(UnknownNameError, match=r"no metric called 'Precison'.*'Precision'"):
         tk.heads.classification(metrics=("Precison",)).bind(THREE)
