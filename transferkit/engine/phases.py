@@ -42,6 +42,7 @@ class Material:
         pipeline: The augmentation.
         train: (pixels, targets) of the training split.
         val: (pixels, targets) of the validation split, or None.
+        classes: The class of each training picture, where it has one.
     """
 
     network: KerasModel
@@ -51,6 +52,7 @@ class Material:
     pipeline: Pipeline
     train: tuple[Any, Any]
     val: tuple[Any, Any] | None
+    classes: Any = None
 
 
 def scope(engine: Engine) -> Any:
@@ -83,14 +85,17 @@ def run_plan(
         epochs_before: Epochs that the network has seen; order and augmentation go on from there.
 
     Raises:
-        SpecError: If a phase monitors what is not measured.
+        SpecError: If a phase monitors what is not measured or samples classes that there are not,
+            or a mix makes labels that the head does not take.
         SelectionError: If a policy names a layer that there is not.
     """
+    _check_mixes(material)
     for phase in plan:  # whatever can be wrong is found before the first step is taken
         (phase.freeze or material.policy).resolve(material.table, verb="fit")
         make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
         _check_monitor(phase, material)
         _check_schedule(phase, callbacks)
+        _check_sampling(phase, material)
     with _settings_kept(callbacks):
         return _run_phases(
             material,
@@ -195,6 +200,7 @@ def _run_phase(
         first_epoch=epochs_before + start,
         epochs=max(stop - start, 0),
         replicas=replicas,
+        classes=material.classes,
     )
     validation = None
     if material.val is not None:
@@ -273,6 +279,35 @@ def _check_schedule(phase: Phase, callbacks: Sequence[Any]) -> None:
                 expected="one of them",
                 received={"learning_rate": phase.learning_rate},
                 mend="Phase(..., learning_rate=1e-3) leaves it to the callback.",
+            )
+        )
+
+
+def _check_sampling(phase: Phase, material: Material) -> None:
+    if phase.sampling == "balanced" and material.classes is None:
+        task = material.bound.target.task
+        mend = "tk.heads.multilabel(class_weight='balanced') weighs rare labels in the loss."
+        raise SpecError(
+            explain(
+                "fit",
+                f"phase {phase.name!r} samples classes alike, but a picture here has {task}",
+                expected="data with one class per picture",
+                received={"sampling": phase.sampling, "task": task},
+                mend=mend if task == "labels" else "Phase(..., sampling='shuffled')",
+            )
+        )
+
+
+def _check_mixes(material: Material) -> None:
+    if material.pipeline.mixes and not getattr(material.bound, "soft_targets", False):
+        mix, head = material.pipeline.mixes[0], material.bound.head
+        raise SpecError(
+            explain(
+                "fit",
+                f"{mix!r} mixes labels, and the head {head!r} has no soft labels",
+                expected="a head whose loss takes rows between two labels, as classification",
+                received={"augment": material.pipeline, "head": head},
+                mend="model.augment(...) without it; tk.augment.strong() mixes no labels.",
             )
         )
 
