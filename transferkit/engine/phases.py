@@ -14,6 +14,7 @@ from transferkit._text import counted
 from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
 from transferkit.engine import batches, resume
+from transferkit.engine.checks import check_mixes, check_sampling
 from transferkit.engine.loop import PhaseRun, run_epochs
 from transferkit.engine.progress import Progress
 from transferkit.engine.step import make_steps
@@ -89,13 +90,13 @@ def run_plan(
             or a mix makes labels that the head does not take.
         SelectionError: If a policy names a layer that there is not.
     """
-    _check_mixes(material)
+    check_mixes(material.pipeline, material.bound)
     for phase in plan:  # whatever can be wrong is found before the first step is taken
         (phase.freeze or material.policy).resolve(material.table, verb="fit")
         make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
         _check_monitor(phase, material)
         _check_schedule(phase, callbacks)
-        _check_sampling(phase, material)
+        check_sampling(phase, material.bound, material.classes)
     with _settings_kept(callbacks):
         return _run_phases(
             material,
@@ -279,35 +280,6 @@ def _check_schedule(phase: Phase, callbacks: Sequence[Any]) -> None:
                 expected="one of them",
                 received={"learning_rate": phase.learning_rate},
                 mend="Phase(..., learning_rate=1e-3) leaves it to the callback.",
-            )
-        )
-
-
-def _check_sampling(phase: Phase, material: Material) -> None:
-    if phase.sampling == "balanced" and material.classes is None:
-        task = material.bound.target.task
-        mend = "tk.heads.multilabel(class_weight='balanced') weighs rare labels in the loss."
-        raise SpecError(
-            explain(
-                "fit",
-                f"phase {phase.name!r} samples classes alike, but a picture here has {task}",
-                expected="data with one class per picture",
-                received={"sampling": phase.sampling, "task": task},
-                mend=mend if task == "labels" else "Phase(..., sampling='shuffled')",
-            )
-        )
-
-
-def _check_mixes(material: Material) -> None:
-    if material.pipeline.mixes and not getattr(material.bound, "soft_targets", False):
-        mix, head = material.pipeline.mixes[0], material.bound.head
-        raise SpecError(
-            explain(
-                "fit",
-                f"{mix!r} mixes labels, and the head {head!r} has no soft labels",
-                expected="a head whose loss takes rows between two labels, as classification",
-                received={"augment": material.pipeline, "head": head},
-                mend="model.augment(...) without it; tk.augment.strong() mixes no labels.",
             )
         )
 

@@ -55,7 +55,7 @@ def softmax_loss(labels: Array, weights: tuple[float, ...], smoothing: float) ->
 
 
 def smoothed(rows: Array, smoothing: float) -> Array:
-    return (1 - smoothing) * rows + smoothing / rows.shape[1]
+    return np.asarray((1 - smoothing) * rows + smoothing / rows.shape[1])
 
 
 def value(loss: Any, targets: Array, outputs: Array) -> float:
@@ -108,7 +108,7 @@ def mixed_targets(head: Any, labels: Array) -> tuple[Array, Array, Array]:
     """Mixed rows, and the rows of the two pictures that each was made of."""
     rows = head.targets(labels)
     first, second = (rows[[mix[place] for mix in MIXES]] for place in (0, 1))
-    shares = np.array([share for _, _, share in MIXES], np.float32)[:, None]
+    shares: Array = np.array([share for _, _, share in MIXES], np.float32)[:, None]
     return shares * first + (1 - shares) * second, first, second
 
 
@@ -148,7 +148,7 @@ def test_the_loss_of_a_mixed_label_is_the_mean_of_the_losses_of_its_parts(
     assert bound.soft_targets
     rows, first, second = mixed_targets(bound, labels)
     logits = np.random.default_rng(3).normal(size=rows.shape).astype(np.float32)
-    shares = np.array([share for _, _, share in MIXES])
+    shares: Array = np.array([share for _, _, share in MIXES])
     loss, gradient = losses_and_gradients(bound, rows, logits)
     parts = [losses_and_gradients(bound, part, logits) for part in (first, second)]
     (one, its), (other, theirs) = parts
@@ -159,7 +159,7 @@ def test_the_loss_of_a_mixed_label_is_the_mean_of_the_losses_of_its_parts(
 
 def test_the_gradient_of_weighted_mixed_rows_is_the_one_by_hand() -> None:
     bound = tk.heads.classification(class_weight="balanced").bind(THREE)
-    weights = np.array([10 / 18, 10 / 9, 10 / 3])
+    weights: Array = np.array([10 / 18, 10 / 9, 10 / 3])
     _, gradient = losses_and_gradients(bound, SOFT, LOGITS)
     weighted = SOFT * weights
     expected = weighted.sum(axis=1, keepdims=True) * softmax(LOGITS) - weighted
