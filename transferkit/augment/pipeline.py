@@ -89,8 +89,18 @@ class Pipeline:
         Raises:
             SpecError: If it holds mixes and has not partners for each.
         """
+        if self.mixes and not partners:
+            raise needs_partners("pipeline", self.mixes[0])
         if len(partners) != len(self.mixes):
-            raise needs_partners("pipeline", (self.mixes or self.operations)[-1])
+            raise SpecError(
+                explain(
+                    "pipeline",
+                    "there are not partners for each of its mixes",
+                    expected=f"{len(self.mixes)}, in the order of the mixes",
+                    received={"partners": len(partners)},
+                    mend="pipeline.partners(keys, count) says whom each of them joins.",
+                )
+            )
         numbered = [Numbered(number, each) for number, each in enumerate(self.operations)]
         return through(numbered, images, labels, keys, iter(partners))
 

@@ -147,7 +147,7 @@ def test_the_loss_of_a_mixed_label_is_the_mean_of_the_losses_of_its_parts(
     bound = head.bind(target)
     assert bound.soft_targets
     rows, first, second = mixed_targets(bound, labels)
-    logits = np.random.default_rng(3).normal(size=rows.shape).astype(np.float32)
+    logits = np.asarray(np.random.default_rng(3).normal(size=rows.shape), np.float32)
     shares: Array = np.array([share for _, _, share in MIXES])
     loss, gradient = losses_and_gradients(bound, rows, logits)
     parts = [losses_and_gradients(bound, part, logits) for part in (first, second)]
