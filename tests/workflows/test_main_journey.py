@@ -258,8 +258,8 @@ def test_balanced_sampling_needs_one_class_for_each_picture(
     model: tk.TransferModel, photos: tk.data.Data
 ) -> None:
     images = pixels(photos.train)
-    tags = np.stack([photos.train.labels, 1 - photos.train.labels], axis=1)
-    several = tk.data.from_arrays(images, tags, class_names=KINDS, val=0)
+    tags = np.stack([photos.train.labels, np.ones(len(images), int)], axis=1)
+    several = tk.data.from_arrays(images, tags, class_names=KINDS, task="labels", val=0)
     ages = tk.data.from_arrays(images, np.linspace(0, 1, len(images)), val=0)
     for data, mend in ((several, "class_weight='balanced'"), (ages, "sampling='shuffled'")):
         with pytest.raises(SpecError, match=rf"samples classes alike, but a picture .*{mend}"):
@@ -269,7 +269,7 @@ def test_balanced_sampling_needs_one_class_for_each_picture(
 def test_mixed_and_balanced_training_is_the_same_twice_and_learns(
     model: tk.TransferModel, photos: tk.data.Data, tmp_path: Path
 ) -> None:
-    mixing = model.augment(tk.augment.light(), tk.augment.mixup(0.2), tk.augment.cutmix())
+    mixing = model.augment(tk.augment.flip(), tk.augment.mixup(0.2), tk.augment.cutmix())
     plan = tk.plans.feature_extraction(
         6, learning_rate=0.05, batch_size=8, sampling="balanced", restore_best=True
     )

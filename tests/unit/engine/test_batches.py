@@ -124,27 +124,6 @@ def test_mixed_batches_of_a_resumed_run_and_of_other_sizes_are_the_same() -> Non
             np.testing.assert_array_equal(mine, theirs)
 
 
-def test_two_replicas_share_the_mixed_batches_of_one() -> None:
-    import tensorflow as tf
-
-    phase = tk.Phase(1, batch_size=4)
-    made = training_batches(
-        PIXELS, ROWS, phase, MIXING, seed=3, first_epoch=0, epochs=1, replicas=2
-    )
-    if len(tf.config.list_logical_devices("CPU")) < 2:
-        shares = [made.shard(1, 0)]  # one device: the global batches are all that is shared out
-    else:
-        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-        shares = [strategy.experimental_distribute_dataset(made)]
-    rows = [np.asarray(value) for batch in shares[0] for value in _local(batch[1])]
-    expected = steps(epochs=1, replicas=2)
-    np.testing.assert_array_equal(np.concatenate(rows), np.concatenate([y for _, y in expected]))
-
-
-def _local(value: Any) -> Any:
-    return getattr(value, "values", (value,))
-
-
 def test_a_picture_that_comes_again_in_an_epoch_is_seen_in_another_view() -> None:
     classes = np.array([0] * 10 + [1])  # the last picture makes up half of each epoch
     phase = tk.Phase(2, batch_size=4, sampling="balanced")
