@@ -28,6 +28,7 @@ from transferkit.spec import (
     BackboneNetwork,
     Engine,
     Head,
+    Mix,
     ModelSpec,
     Target,
     Task,
@@ -80,7 +81,7 @@ class TransferModel:
         chosen = None if weights is None else str(weights)
         object.__setattr__(self, "spec", ModelSpec(backbone, chosen))
 
-    def augment(self, *operations: Augmentation) -> TransferModel:
+    def augment(self, *operations: Augmentation | Mix) -> TransferModel:
         """With these augmentations, in this order, instead of those before.
 
         Raises:
@@ -139,7 +140,8 @@ class TransferModel:
             compiled with the head's loss and metrics and Adam 1e-3.
 
         Raises:
-            SpecError: If neither or both of `classes` and `outputs` are given.
+            SpecError: If neither or both of `classes` and `outputs` are given, or a mix is to be a
+                layer.
             BackboneError: If the backbone cannot take that size.
         """
         target = self._target(classes, outputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from transferkit import freeze as freezing
 from transferkit import schedules
@@ -16,6 +16,9 @@ from transferkit.schedules import Schedule
 from transferkit.select import Selector
 
 __all__ = ["OPTIMIZERS", "Optimizer", "Phase", "Plan", "as_plan"]
+
+Sampling = Literal["shuffled", "balanced"]
+"""Every picture once in an epoch, or of every class equally many."""
 
 OPTIMIZERS = (
     "adadelta",
@@ -68,6 +71,8 @@ class Phase:
         learning_rate: The learning rate as a schedule over the phase's steps.
         batch_size: Pictures in a step, over all devices.
         views: ``"fresh"`` augments anew in every epoch; k cycles through k fixed augmentations.
+        sampling: ``"shuffled"`` has every picture once in an epoch; ``"balanced"`` has as many
+            pictures, of every class equally many.
         early_stopping: Epochs without improvement of `monitor` after which the phase ends; None for
             never.
         restore_best: Whether the weights of the epoch with the best `monitor` are kept at the end.
@@ -82,6 +87,7 @@ class Phase:
     learning_rate: Schedule
     batch_size: int
     views: Literal["fresh"] | int
+    sampling: Sampling
     early_stopping: int | None
     restore_best: bool
     monitor: str
@@ -97,6 +103,7 @@ class Phase:
         batch_size: int = 32,
         views: Literal["fresh"] | int = "fresh",
         *,
+        sampling: Sampling = "shuffled",
         early_stopping: int | None = None,
         restore_best: bool = False,
         monitor: str = "val_loss",
@@ -114,6 +121,10 @@ class Phase:
                 if an optimizer was given, else 1e-3.
             batch_size: 1 or more.
             views: ``"fresh"``, or a number of 1 or more.
+            sampling: ``"shuffled"``, or ``"balanced"`` for data with one class per picture: rare
+                classes come several times in an epoch, in other views, and common ones are spread
+                over several epochs. Instead of a head's ``class_weight="balanced"``, not with it:
+                together they make rare classes count twice.
             early_stopping: 1 or more epochs, or None.
             restore_best: Keep the best weights instead of the last.
             monitor: What is compared for both.
@@ -136,6 +147,7 @@ class Phase:
             "learning_rate": schedules.as_schedule(rate, verb="Phase"),
             "batch_size": _at_least_one("batch_size", batch_size),
             "views": views if views == "fresh" else _at_least_one("views", views),
+            "sampling": _sampling(sampling),
             "early_stopping": patience,
             "restore_best": bool(restore_best),
             "monitor": str(monitor),
@@ -154,6 +166,7 @@ class Phase:
             "learning_rate": self.learning_rate.to_config(),
             "batch_size": self.batch_size,
             "views": self.views,
+            "sampling": self.sampling,
             "early_stopping": self.early_stopping,
             "restore_best": self.restore_best,
             "monitor": self.monitor,
@@ -163,7 +176,7 @@ class Phase:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Phase:
-        """The inverse of `to_config`."""
+        """The inverse of `to_config`; what an older version did not write has its default."""
         given = dict(config)
         policy = given.pop("freeze")
         made = given.pop("optimizer")
@@ -235,7 +248,7 @@ class Plan:
             policy = "the model's policy" if phase.freeze is None else f"freeze {phase.freeze!r}"
             lines.append(
                 f"  {index}. {phase.name}: {counted(phase.epochs, 'epoch')}, {policy}, "
-                f"{phase.optimizer.name} {phase.learning_rate!r}, batches of {phase.batch_size}"
+                f"{phase.optimizer.name} {phase.learning_rate!r}, batches of {_batches(phase)}"
             )
         return "\n".join(lines)
 
@@ -248,7 +261,7 @@ class Plan:
                 phase.optimizer.name,
                 repr(phase.learning_rate),
                 str(phase.epochs),
-                str(phase.batch_size),
+                _batches(phase),
             ]
             for phase in self.phases
         ]
@@ -299,6 +312,25 @@ def _optimizer(value: Any) -> tuple[Optimizer, float]:
             mend="Phase(epochs=5, optimizer='adam')",
         )
     )
+
+
+def _batches(phase: Phase) -> str:
+    balanced = ", balanced" if phase.sampling == "balanced" else ""
+    return f"{phase.batch_size}{balanced}"
+
+
+def _sampling(value: Any) -> Any:
+    if value not in get_args(Sampling):
+        raise SpecError(
+            explain(
+                "Phase",
+                "the sampling is unknown",
+                expected=did_you_mean(str(value), get_args(Sampling)),
+                received={"sampling": value},
+                mend="Phase(epochs=10, sampling='balanced')",
+            )
+        )
+    return value
 
 
 def _mode(value: Any) -> Any:

@@ -22,6 +22,7 @@ __all__ = [
     "BoundHead",
     "Engine",
     "Head",
+    "Mix",
     "ModelSpec",
     "Taps",
     "Target",
@@ -203,6 +204,8 @@ class BoundHead(Protocol):
         needs: The strides of the taps that it reads; () if the last features are enough.
         activation: Keras' name of the activation that ends the network.
         target: What it was bound to.
+        soft_targets: Whether its loss takes rows between those of two pictures, as mixes make them.
+            A head that does not say takes none.
     """
 
     @property
@@ -223,6 +226,11 @@ class BoundHead(Protocol):
     @property
     def target(self) -> Target:
         """What it was bound to."""
+        ...
+
+    @property
+    def soft_targets(self) -> bool:
+        """Whether its loss takes rows between those of two pictures."""
         ...
 
     def build(self, taps: Taps) -> Tensor:
@@ -270,6 +278,47 @@ class Augmentation(Protocol):
             images: float32 ``(batch, height, width, channels)``, 0..255.
             labels: float32, one row per picture.
             keys: uint32 ``(batch, 2)``; the only source of randomness.
+        """
+        ...
+
+
+@runtime_checkable
+class Mix(Protocol):
+    """An operation that joins each picture, and its label, with another one; a frozen dataclass.
+
+    A pipeline fetches the partner and sends it through the operations that stand before the mix, so
+    that pixels and labels stay a pure function of (seed, view, index) and the data set.
+    """
+
+    def partners(self, keys: Tensor, count: int) -> Tensor:
+        """Whom each picture is joined with: a pure function of its key.
+
+        Args:
+            keys: uint32 ``(batch, 2)``.
+            count: Pictures in the training data.
+
+        Returns:
+            Places in the training data, int64 ``(batch,)``, 0 to ``count - 1``.
+        """
+        ...
+
+    def mix(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        partner_images: Tensor,
+        partner_labels: Tensor,
+        keys: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Join a batch with its partners.
+
+        Args:
+            images: float32 ``(batch, height, width, channels)``, 0..255.
+            labels: float32, one row per picture; None stays None.
+            partner_images: As `images`: one partner for each.
+            partner_labels: As `labels`.
+            keys: uint32 ``(batch, 2)``, the ones that `partners` had; the only source of
+                randomness.
         """
         ...
 
@@ -337,7 +386,7 @@ class ModelSpec:
 
     backbone: str | BackboneNetwork
     weights: str | None = "pretrained"
-    augment: tuple[Augmentation, ...] = ()
+    augment: tuple[Augmentation | Mix, ...] = ()
     head: Head | None = None
     freeze: Freeze | None = None
 

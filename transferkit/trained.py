@@ -289,6 +289,7 @@ def train(
             pipeline=model.pipeline,
             train=_material(data.train, model.bound),
             val=None if data.val is None else _material(data.val, model.bound),
+            classes=data.train.labels if data.task == "classes" else None,
         ),
         plan,
         seed=seed,

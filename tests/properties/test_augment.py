@@ -19,8 +19,21 @@ OPERATIONS = st.one_of(
     st.builds(tk.augment.rotate, st.floats(0, 180), fill=FILLS),
     st.builds(tk.augment.shift, AMOUNTS, AMOUNTS, fill=FILLS),
     st.builds(tk.augment.zoom, st.floats(0, 0.9), fill=FILLS),
+    st.builds(tk.augment.shear, st.floats(0, 80), st.floats(0, 80), fill=FILLS),
+    st.builds(tk.augment.crop, st.tuples(st.floats(0.001, 0.5), st.floats(0.5, 1))),
+    st.builds(tk.augment.saturation, AMOUNTS),
+    st.builds(tk.augment.hue, st.floats(0, 0.5)),
+    st.builds(tk.augment.grayscale, AMOUNTS),
+    st.builds(tk.augment.noise, AMOUNTS),
+    st.builds(tk.augment.blur, st.floats(0, 5), probability=AMOUNTS),
+    st.builds(tk.augment.erase, AMOUNTS, value=st.sampled_from([0, 99.5, "noise"])),
+    st.builds(tk.augment.rand_augment, st.integers(1, 3), st.floats(0, 30), fill=FILLS),
     st.builds(tk.augment.brightness, AMOUNTS),
     st.builds(tk.augment.contrast, AMOUNTS),
+)
+MIXES = st.one_of(
+    st.builds(tk.augment.mixup, st.floats(0.01, 10), probability=AMOUNTS),
+    st.builds(tk.augment.cutmix, st.floats(0.01, 10), probability=AMOUNTS),
 )
 PIPELINES = st.lists(OPERATIONS, max_size=5).map(
     lambda operations: tk.augment.pipeline(*operations)
@@ -44,6 +57,28 @@ def test_a_picture_looks_the_same_whatever_batch_it_is_in(
         np.testing.assert_array_equal(together[[place]], views(augment, [place], seed, view))
     parts = [views(augment, part, seed, view) for part in (order[:cut], order[cut:])]
     np.testing.assert_array_equal(together[order], np.concatenate(parts))
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.lists(st.one_of(MIXES, OPERATIONS), max_size=4), MIXES, SEEDS, st.permutations(range(13)))
+def test_mixed_pictures_and_labels_hang_on_no_batch_and_labels_stay_shares(
+    operations: list[Any], last: Any, seed: int, order: list[int]
+) -> None:
+    augment, rows = tk.augment.pipeline(*operations, last), np.eye(13, dtype=np.float32)
+
+    def mixed(places: list[int]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        given = PICTURES[places], rows[places]
+        made = augment(*given, seed=seed, view=2, indices=places, data=(PICTURES, rows))
+        return np.asarray(made[0]), np.asarray(made[1])
+
+    pixels, labels = mixed(list(range(13)))
+    for places in (order[:1], order[1:6]):
+        some, theirs = mixed(places)
+        np.testing.assert_array_equal(some, pixels[places])
+        np.testing.assert_array_equal(theirs, labels[places])
+    assert labels.min() >= 0.0
+    np.testing.assert_allclose(labels.sum(axis=1), 1.0, rtol=1e-5)
+    assert 0.0 <= pixels.min() <= pixels.max() <= 255.001
 
 
 @settings(deadline=None, max_examples=40)

@@ -77,6 +77,7 @@ def test_the_default_plan_fits_the_data() -> None:
                     "sgd",
                     tk.schedules.cosine(0.1, warmup=0.1),
                     views=4,
+                    sampling="balanced",
                     early_stopping=2,
                     restore_best=True,
                     monitor="val_accuracy",
@@ -87,6 +88,22 @@ def test_the_default_plan_fits_the_data() -> None:
 )
 def test_plans_survive_json(plan: Plan) -> None:
     assert Plan.from_config(json.loads(json.dumps(plan.to_config()))) == plan
+
+
+def test_a_phase_of_an_older_file_is_shuffled() -> None:
+    config = Phase(2).to_config()
+    del config["sampling"]
+    assert Phase.from_config(config) == Phase(2)
+    assert Phase(2).sampling == "shuffled"
+
+
+def test_balanced_sampling_is_taken_by_the_recipes_and_shown() -> None:
+    plan = tk.plans.fine_tune(3, sampling="balanced").then(tk.plans.feature_extraction(1))
+    assert [phase.sampling for phase in plan] == ["balanced", "shuffled"]
+    first, second = repr(plan).splitlines()[1:]
+    assert first.endswith("batches of 32, balanced")
+    assert second.endswith("batches of 32")
+    assert plan._repr_html_().count("32, balanced") == 1
 
 
 def test_only_the_configuration_of_a_keras_optimizer_is_kept() -> None:
@@ -135,6 +152,8 @@ def test_a_plan_that_was_read_from_a_file_does_not_bring_the_users_class() -> No
         ({"epochs": 1, "batch_size": 0}, "batch_size is out of range"),
         ({"epochs": 1, "views": 0}, "views is out of range"),
         ({"epochs": 1, "views": "stale"}, "views is out of range"),
+        ({"epochs": 1, "sampling": "balance"}, "the sampling is unknown.*'balanced'"),
+        ({"epochs": 1, "sampling": ["balanced"]}, "the sampling is unknown"),
         ({"epochs": 1, "early_stopping": 0}, "early_stopping is out of range"),
         ({"epochs": 1, "learning_rate": -1}, "learning_rate is no learning rate"),
         ({"epochs": 1, "optimizer": 3}, "that is no optimizer"),

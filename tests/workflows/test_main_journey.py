@@ -243,6 +243,46 @@ def test_what_cannot_be_fitted_is_refused(model: tk.TransferModel, photos: tk.da
         model.fit(alone, phase(restore_best=True), verbose=0)
 
 
+def test_mixed_labels_need_a_head_that_takes_them(
+    model: tk.TransferModel, photos: tk.data.Data
+) -> None:
+    numbers = np.linspace(0, 1, len(photos.train), dtype=np.float32)
+    ages = tk.data.from_arrays(pixels(photos.train), numbers, val=0)
+    mixing = model.augment(tk.augment.flip(), tk.augment.mixup(0.4))
+    text = r"fit: mixup\(alpha=0\.4\) mixes labels, and the head regression\(\) has no soft labels"
+    with pytest.raises(SpecError, match=text):
+        mixing.fit(ages, phase(), verbose=0)
+
+
+def test_balanced_sampling_needs_one_class_for_each_picture(
+    model: tk.TransferModel, photos: tk.data.Data
+) -> None:
+    images = pixels(photos.train)
+    tags = np.stack([photos.train.labels, np.ones(len(images), int)], axis=1)
+    several = tk.data.from_arrays(images, tags, class_names=KINDS, task="labels", val=0)
+    ages = tk.data.from_arrays(images, np.linspace(0, 1, len(images)), val=0)
+    for data, mend in ((several, "class_weight='balanced'"), (ages, "sampling='shuffled'")):
+        with pytest.raises(SpecError, match=rf"samples classes alike, but a picture .*{mend}"):
+            model.fit(data, phase(sampling="balanced"), verbose=0)
+
+
+def test_mixed_and_balanced_training_is_the_same_twice_and_learns(
+    model: tk.TransferModel, photos: tk.data.Data, tmp_path: Path
+) -> None:
+    mixing = model.augment(tk.augment.flip(), tk.augment.mixup(0.2), tk.augment.cutmix())
+    plan = tk.plans.feature_extraction(
+        6, learning_rate=0.05, batch_size=8, sampling="balanced", restore_best=True
+    )
+    first, second = (mixing.fit(photos, plan, seed=2, verbose=0) for _ in range(2))
+    assert same(first, second)
+    losses = [record.metrics["val_loss"] for record in first.history.epochs]
+    assert min(losses) < losses[0]
+    first.save(tmp_path / "mixed.tkm")
+    again = tk.load(tmp_path / "mixed.tkm")
+    assert again.pipeline == first.pipeline
+    assert again.plan.phases[0].sampling == "balanced"
+
+
 def test_other_classes_and_missing_files_are_refused(
     model: tk.TransferModel, photos: tk.data.Data, tmp_path: Path
 ) -> None:

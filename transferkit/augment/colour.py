@@ -1,4 +1,4 @@
-"""Operations that change values where they are: brightness, contrast. Labels stay as they are."""
+"""Operations that change brightness and contrast where they are. Labels stay as they are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transferkit._types import Tensor
 from transferkit.augment import keys as draws
 from transferkit.augment.operation import Operation, number, registry
 
-__all__ = ["Brightness", "Contrast", "brightness", "contrast"]
+__all__ = ["Brightness", "Contrast", "brightness", "contrast", "mean"]
 
 
 @registry.registering("brightness")
@@ -51,8 +51,8 @@ class Contrast(Operation):
         """Change the contrast of a batch; see `transferkit.spec.Augmentation`."""
         tf = _keras.tf()
         factor = draws.uniform(keys, 1.0 - self.amount, 1.0 + self.amount)[:, None, None, None]
-        mean = _mean(images)
-        return tf.clip_by_value((images - mean) * factor + mean, 0.0, 255.0), labels
+        middle = mean(images)
+        return tf.clip_by_value((images - middle) * factor + middle, 0.0, 255.0), labels
 
 
 def brightness(amount: float) -> Brightness:
@@ -84,7 +84,7 @@ def contrast(amount: float) -> Contrast:
     return Contrast(amount)
 
 
-def _mean(images: Tensor) -> Tensor:
+def mean(images: Tensor) -> Tensor:
     """The mean of each picture, to 1/256 of a grey level, as ``(batch, 1, 1, 1)``.
 
     Whole numbers are added up, because a float sum depends on its order, and no device promises the

@@ -1,4 +1,4 @@
-"""Operations that move pixels: flip, rotate, shift, zoom. Labels stay as they are."""
+"""Operations that move pixels: flip, rotate, shear, shift, zoom. Labels stay as they are."""
 
 from __future__ import annotations
 
@@ -11,16 +11,31 @@ from transferkit import _keras
 from transferkit._types import Tensor
 from transferkit.augment import keys as draws
 from transferkit.augment import warp
-from transferkit.augment.operation import Operation, number, registry
+from transferkit.augment.operation import Operation, number, registry, span
 from transferkit.augment.warp import Fill
 from transferkit.errors import SpecError, explain
 
-__all__ = ["Flip", "Rotate", "Shift", "Zoom", "flip", "rotate", "shift", "zoom"]
+__all__ = [
+    "Flip",
+    "Moving",
+    "Rotate",
+    "Shear",
+    "Shift",
+    "Zoom",
+    "flip",
+    "rotate",
+    "shear",
+    "shift",
+    "zoom",
+]
 
 
-class _Moving(Operation):
+class Moving(Operation):
+    """What operations that only move pixels share; see `transferkit.augment.warp.Geometric`."""
+
     @property
     def fill(self) -> Fill | None:
+        """What lies outside the picture; None for an operation that never looks there."""
         raise NotImplementedError
 
     def matrix(self, keys: Tensor, height: Tensor, width: Tensor) -> Tensor:
@@ -36,7 +51,7 @@ class _Moving(Operation):
 
 @registry.registering("flip")
 @dataclass(frozen=True, repr=False)
-class Flip(_Moving):
+class Flip(Moving):
     """See `flip`."""
 
     horizontal: bool = True
@@ -72,7 +87,7 @@ class Flip(_Moving):
 
 @registry.registering("rotate")
 @dataclass(frozen=True, repr=False)
-class Rotate(_Moving):
+class Rotate(Moving):
     """See `rotate`."""
 
     degrees: float
@@ -87,18 +102,41 @@ class Rotate(_Moving):
     def matrix(self, keys: Tensor, height: Tensor, width: Tensor) -> Tensor:
         """Output to input pixel coordinates; see `transferkit.augment.warp.Geometric`."""
         tf = _keras.tf()
-        degrees = draws.uniform(keys, -self.degrees, self.degrees)
-        # In single precision the sine of one number can differ in its last bit with its place in
-        # the batch, as whole packets and the rest go through different code.
-        angle = tf.cast(degrees, tf.float64) * (math.pi / 180.0)
+        angle = _radians(draws.uniform(keys, -self.degrees, self.degrees))
         sine, cosine = tf.cast(tf.sin(angle), tf.float32), tf.cast(tf.cos(angle), tf.float32)
         zero = tf.zeros_like(sine)
         return warp.about_centre((cosine, -sine, sine, cosine), (zero, zero), height, width)
 
 
+@registry.registering("shear")
+@dataclass(frozen=True, repr=False)
+class Shear(Moving):
+    """See `shear`."""
+
+    degrees: float
+    vertical: float = 0.0
+    fill: Fill = "reflect"
+    name: ClassVar[str] = "shear"
+
+    def __post_init__(self) -> None:
+        for name in ("degrees", "vertical"):
+            mend = "tk.augment.shear(10)"
+            value = number("shear", name, getattr(self, name), 0, 80, mend=mend)
+            object.__setattr__(self, name, value)
+        warp.check_fill("shear", self.fill)
+
+    def matrix(self, keys: Tensor, height: Tensor, width: Tensor) -> Tensor:
+        """Output to input pixel coordinates; see `transferkit.augment.warp.Geometric`."""
+        across = _tangent(draws.uniform(keys, -self.degrees, self.degrees, 0))
+        down = _tangent(draws.uniform(keys, -self.vertical, self.vertical, 1))
+        tf = _keras.tf()
+        zero, one = tf.zeros_like(across), tf.ones_like(across)
+        return warp.about_centre((one, across, down, one), (zero, zero), height, width)
+
+
 @registry.registering("shift")
 @dataclass(frozen=True, repr=False)
-class Shift(_Moving):
+class Shift(Moving):
     """See `shift`."""
 
     height: float
@@ -124,7 +162,7 @@ class Shift(_Moving):
 
 @registry.registering("zoom")
 @dataclass(frozen=True, repr=False)
-class Zoom(_Moving):
+class Zoom(Moving):
     """See `zoom`."""
 
     scale: tuple[float, float]
@@ -172,6 +210,23 @@ def rotate(degrees: float, *, fill: Fill = "reflect") -> Rotate:
     return Rotate(degrees, fill)
 
 
+def shear(degrees: float, vertical: float = 0.0, *, fill: Fill = "reflect") -> Shear:
+    """Slant sideways about the centre: upright lines lean by an even draw from [-degrees, degrees].
+
+    Above 0 they lean to the right. The height stays as it is, as in torchvision's RandomAffine.
+
+    Args:
+        degrees: 0 to 80; 0 slants nothing.
+        vertical: How far level lines lean, too: 0 to 80, by a draw of its own.
+        fill: What lies outside the picture: ``"reflect"``, its mirror image (as in Keras' layers
+            and fastai), ``"nearest"``, its border smeared out, or ``"constant"``, black.
+
+    Raises:
+        SpecError: If an argument is out of its range.
+    """
+    return Shear(degrees, vertical, fill)
+
+
 def shift(height: float, width: float | None = None, *, fill: Fill = "reflect") -> Shift:
     """Move up or down and left or right by even draws, in fractions of the sides.
 
@@ -207,20 +262,22 @@ def _sign(keys: Tensor, draw: int) -> Tensor:
     return tf.where(draws.uniform(keys, 0.0, 1.0, draw) < 0.5, -1.0, 1.0)
 
 
+def _radians(degrees: Tensor) -> Tensor:
+    # In single precision the sine of one number can differ in its last bit with its place in the
+    # batch, as whole packets and the rest go through different code.
+    tf = _keras.tf()
+    return tf.cast(degrees, tf.float64) * (math.pi / 180.0)
+
+
+def _tangent(degrees: Tensor) -> Tensor:
+    tf = _keras.tf()
+    return tf.cast(tf.tan(_radians(degrees)), tf.float32)
+
+
 def _scale(scale: object) -> tuple[float, float]:
     mend = "tk.augment.zoom(0.2) or tk.augment.zoom((0.8, 1.2))"
     if not isinstance(scale, Sequence) or isinstance(scale, str):
         around = number("zoom", "scale", scale, 0, 0.999, mend=mend)
         return 1.0 - around, 1.0 + around
-    ends = [number("zoom", "scale", end, 0.001, 1000, mend=mend) for end in scale]
-    if len(ends) != 2 or ends[0] > ends[1]:
-        raise SpecError(
-            explain(
-                "zoom",
-                "the scale is no range",
-                expected="one number, or (low, high)",
-                received={"scale": scale},
-                mend=mend,
-            )
-        )
-    return ends[0], ends[1]
+    expected = "one number, or (low, high)"
+    return span("zoom", "scale", scale, 0.001, 1000, mend=mend, expected=expected)

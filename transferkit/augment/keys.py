@@ -17,17 +17,38 @@ References:
 
 from __future__ import annotations
 
+import functools
 import operator
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from transferkit import _keras
 from transferkit._types import Tensor
 from transferkit.errors import SpecError, explain
 
-__all__ = ["fold", "image_keys", "uniform"]
+__all__ = [
+    "QUANTILES",
+    "below",
+    "chance",
+    "fold",
+    "image_keys",
+    "normals",
+    "quantile",
+    "uniform",
+    "words",
+]
+
+QUANTILES = 2**16
+"""Rows of a table of quantiles: the values of an inverse distribution function at the middles of as
+many equal steps. A draw from it has the right distribution function to half a step, 2**-17."""
 
 _START = (0x243F6A88, 0x85A308D3)  # the first digits of pi: numbers with nothing up their sleeve
 _STEP = 0x9E3779B9
 _DRAW = 0x7F4A7C15  # sets draws apart from operations of the same number
+_PIXEL = 0x1B873593  # and the many numbers of one picture apart from both
 _WORD = 0xFFFFFFFF
 
 
@@ -70,23 +91,108 @@ def fold(keys: Tensor, number: int) -> Tensor:
     return _absorb(keys, _u32(number))
 
 
-def uniform(keys: Tensor, low: float, high: float, draw: int = 0) -> Tensor:
-    """One evenly spread number per key, in steps of 2**-24 of the range.
+def uniform(keys: Tensor, low: float, high: float, draw: int | Sequence[int] = 0) -> Tensor:
+    """Evenly spread numbers, in steps of 2**-24 of the range.
 
     Args:
         keys: uint32 ``(batch, 2)``.
         low: The smallest number.
         high: The end of the range; never reached but by rounding.
-        draw: Which number of this key; different draws are as good as independent.
+        draw: Which number of this key; different draws are as good as independent. Several give a
+            row of numbers for each key.
 
     Returns:
-        float32 ``(batch,)`` in [low, high).
+        float32 ``(batch,)``, or ``(batch, draws)`` for several, in [low, high).
     """
     tf = _keras.tf()
-    words = _absorb(keys, _u32(_DRAW ^ draw))
-    bits = tf.bitwise.right_shift(tf.bitwise.bitwise_xor(words[..., 0], words[..., 1]), _u32(8))
+    drawn = _drawn(keys, draw)
+    bits = tf.bitwise.right_shift(tf.bitwise.bitwise_xor(drawn[..., 0], drawn[..., 1]), _u32(8))
     unit = tf.cast(tf.cast(bits, tf.int32), tf.float32) * 2.0**-24
     return low + (high - low) * unit
+
+
+def chance(keys: Tensor, probability: float, draw: int = 0) -> Tensor:
+    """True with this probability: never at 0 and always at 1; bool ``(batch,)``."""
+    return uniform(keys, 0.0, 1.0, draw) < probability
+
+
+def below(keys: Tensor, count: Tensor, draw: int = 0) -> Tensor:
+    """One whole number per key, each below `count` alike to within ``count / 2**63``.
+
+    Args:
+        keys: uint32 ``(batch, 2)``.
+        count: 1 or more; one number, or one for each key.
+        draw: Which number of this key.
+
+    Returns:
+        int64 ``(batch,)``, 0 to ``count - 1``.
+    """
+    tf = _keras.tf()
+    high, low = tf.unstack(tf.cast(_drawn(keys, draw), tf.int64), axis=-1)
+    return (high % 2**31 * 2**32 + low) % tf.cast(count, tf.int64)
+
+
+def quantile(keys: Tensor, table: np.ndarray[Any, Any], draw: int = 0) -> Tensor:
+    """One draw per key from the distribution whose quantiles are given.
+
+    Args:
+        keys: uint32 ``(batch, 2)``.
+        table: `QUANTILES` numbers.
+        draw: Which number of this key.
+
+    Returns:
+        float32 ``(batch,)``.
+    """
+    tf = _keras.tf()
+    step = tf.bitwise.right_shift(_drawn(keys, draw)[..., 1], _u32(16))
+    return tf.gather(tf.constant(table, tf.float32), tf.cast(step, tf.int32))
+
+
+def words(keys: Tensor, count: Tensor) -> Tensor:
+    """Many hashed words per key, one for each pixel, say.
+
+    Args:
+        keys: uint32 ``(batch, 2)``.
+        count: How many.
+
+    Returns:
+        uint32 ``(batch, count)``.
+    """
+    tf = _keras.tf()
+    own = _absorb(keys, _u32(_PIXEL))
+    places = tf.cast(tf.range(count), tf.uint32) * _u32(_STEP)
+    first = _mix(tf.bitwise.bitwise_xor(own[:, :1], places))
+    return _mix(tf.bitwise.bitwise_xor(own[:, 1:], first))
+
+
+def normals(keys: Tensor, count: Tensor) -> Tensor:
+    """Many normally spread numbers per key, of mean 0 and deviation 1, from 65,536 quantiles.
+
+    Args:
+        keys: uint32 ``(batch, 2)``.
+        count: How many.
+
+    Returns:
+        float32 ``(batch, count)``, -4.4 to 4.4.
+    """
+    tf = _keras.tf()
+    halves = tf.bitcast(words(keys, (count + 1) // 2), tf.uint16)  # each word gives two
+    steps = tf.reshape(halves, (tf.shape(keys)[0], -1))[:, :count]
+    return tf.gather(tf.constant(_normal_quantiles(), tf.float32), tf.cast(steps, tf.int32))
+
+
+@functools.cache
+def _normal_quantiles() -> np.ndarray[Any, Any]:
+    inverse = statistics.NormalDist().inv_cdf
+    lower = [inverse((step + 0.5) / QUANTILES) for step in range(QUANTILES // 2)]
+    return np.asarray(lower + [-value for value in reversed(lower)], np.float32)
+
+
+def _drawn(keys: Tensor, draw: int | Sequence[int]) -> Tensor:
+    if isinstance(draw, int):
+        return _absorb(keys, _u32(_DRAW ^ draw))
+    tf = _keras.tf()
+    return _absorb(keys[:, None, :], tf.constant([_DRAW ^ each for each in draw], tf.uint32))
 
 
 def _absorb(keys: Tensor, word: Tensor) -> Tensor:

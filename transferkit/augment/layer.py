@@ -10,7 +10,8 @@ from transferkit._types import Tensor
 from transferkit.augment.keys import image_keys
 from transferkit.augment.operation import from_config
 from transferkit.augment.pipeline import Pipeline
-from transferkit.spec import Augmentation
+from transferkit.errors import SpecError, explain
+from transferkit.spec import Augmentation, Mix
 
 __all__ = ["AugmentationLayer"]
 
@@ -33,22 +34,35 @@ class AugmentationLayer(Layer):
 
     Args:
         augmentation: An operation or pipeline, or its config. One that changes labels has no place
-            in a layer, which never sees them.
+            in a layer, which never sees them; a mix is refused.
         seed: 0 to 2**64 - 1.
         **kwargs: ``name`` and the like, for ``keras.layers.Layer``. The layer computes in float32
             unless ``dtype`` says otherwise.
 
     Raises:
-        SpecError: If `augmentation` is no augmentation, its config does not fit, or `seed` is none.
+        SpecError: If `augmentation` is no augmentation or holds a mix, its config does not fit, or
+            `seed` is none.
     """
 
     def __init__(
-        self, augmentation: Augmentation | Mapping[str, Any], seed: int = 0, **kwargs: Any
+        self, augmentation: Augmentation | Mix | Mapping[str, Any], seed: int = 0, **kwargs: Any
     ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         if isinstance(augmentation, Mapping):
             augmentation = from_config(augmentation)
         self.pipeline = Pipeline((augmentation,))
+        if self.pipeline.mixes:
+            raise SpecError(
+                explain(
+                    "build",
+                    f"{self.pipeline.mixes[0]!r} cannot be a layer of the network, which sees "
+                    "neither labels nor other pictures",
+                    expected="operations that change one picture at a time",
+                    received={"augment": self.pipeline},
+                    mend="model.fit(photos) trains with it; model.build(augment=False) leaves the "
+                    "augmentation out.",
+                )
+            )
         self.seed = seed
         image_keys(seed, 0, [0])  # a bad seed is told here, not in the first step
         self.supports_jit = False

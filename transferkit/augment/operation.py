@@ -20,21 +20,21 @@ Other packages bring theirs through the entry-point group ``transferkit.augmenta
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self
 
 from transferkit._registry import Registry
 from transferkit._types import Tensor, real
 from transferkit.errors import SpecError, did_you_mean, explain
-from transferkit.spec import Augmentation
+from transferkit.spec import Augmentation, Mix
 
-__all__ = ["Operation", "OperationKind", "from_config", "number", "registry"]
+__all__ = ["Operation", "OperationKind", "from_config", "number", "registry", "span"]
 
 
 class OperationKind(Protocol):
     """What is registered: a class, or anything else, that makes an operation from its config."""
 
-    def from_config(self, config: Mapping[str, Any], /) -> Augmentation:
+    def from_config(self, config: Mapping[str, Any], /) -> Augmentation | Mix:
         """The operation whose `to_config` gave `config`."""
         ...
 
@@ -102,7 +102,7 @@ class Operation:
         return f"{self.name}({', '.join(shown)})"
 
 
-def from_config(config: Mapping[str, Any]) -> Augmentation:
+def from_config(config: Mapping[str, Any]) -> Augmentation | Mix:
     """The operation or pipeline whose `to_config` gave `config`.
 
     Example:
@@ -145,6 +145,36 @@ def number(verb: str, name: str, value: Any, low: float, high: float, *, mend: s
             )
         )
     return number
+
+
+def span(
+    verb: str,
+    name: str,
+    value: Any,
+    low: float,
+    high: float,
+    *,
+    mend: str,
+    expected: str = "(low, high)",
+) -> tuple[float, float]:
+    """`value` as a pair of floats, if it is two numbers in [low, high], the smaller one first.
+
+    Raises:
+        SpecError: If it is not.
+    """
+    pair = isinstance(value, Sequence) and not isinstance(value, str)
+    ends = [number(verb, name, end, low, high, mend=mend) for end in value] if pair else []
+    if len(ends) != 2 or ends[0] > ends[1]:
+        raise SpecError(
+            explain(
+                verb,
+                f"the {name} is no range",
+                expected=expected,
+                received={name: value},
+                mend=mend,
+            )
+        )
+    return ends[0], ends[1]
 
 
 def _values(operation: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, overload
@@ -13,10 +12,11 @@ from transferkit import _keras
 from transferkit._figures import image_grid
 from transferkit._types import Tensor
 from transferkit.augment import keys as draws
-from transferkit.augment import warp
+from transferkit.augment.mix import needs_partners
 from transferkit.augment.operation import from_config, registry
+from transferkit.augment.runs import Numbered, Partners, through
 from transferkit.errors import DataError, SpecError, explain
-from transferkit.spec import Augmentation
+from transferkit.spec import Augmentation, Mix
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,6 +34,10 @@ class Pipeline:
     whole pipeline, draws from keys of its own: two equal operations draw different numbers, and a
     pipeline inside a pipeline is the same as its operations written out.
 
+    A mix joins each picture with a partner of the training data, which is first augmented by the
+    operations that stand before the mix, other mixes left out, as the partner's own (seed, view,
+    index) says.
+
     Attributes:
         operations: The operations, in order; pipelines among them are written out. None at all is
             the pipeline that changes nothing.
@@ -42,41 +46,95 @@ class Pipeline:
         SpecError: If one of them is no augmentation.
     """
 
-    operations: tuple[Augmentation, ...] = ()
+    operations: tuple[Augmentation | Mix, ...] = ()
     name: ClassVar[str] = "pipeline"
 
     def __post_init__(self) -> None:
-        if isinstance(self.operations, Augmentation) or not isinstance(self.operations, Sequence):
-            _refuse(self.operations)
-        object.__setattr__(self, "operations", tuple(_written_out(self.operations)))
+        given = self.operations
+        if isinstance(given, Augmentation | Mix) or not isinstance(given, Sequence):
+            _refuse(given)
+        object.__setattr__(self, "operations", tuple(_written_out(given)))
 
-    def apply(self, images: Tensor, labels: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def mixes(self) -> tuple[Mix, ...]:
+        """The operations that join pictures with others."""
+        return tuple(each for each in self.operations if isinstance(each, Mix))
+
+    def partners(self, keys: Tensor, count: int) -> tuple[Tensor, ...]:
+        """Whom each picture is joined with, by each of the mixes.
+
+        Args:
+            keys: uint32 ``(batch, 2)``, as `apply` gets them.
+            count: Pictures in the training data.
+
+        Returns:
+            Places in the training data for each mix, int64 ``(batch,)``.
+        """
+        numbered = enumerate(self.operations)
+        mixes = [(number, each) for number, each in numbered if isinstance(each, Mix)]
+        return tuple(each.partners(draws.fold(keys, number), count) for number, each in mixes)
+
+    def apply(
+        self, images: Tensor, labels: Tensor, keys: Tensor, partners: Sequence[Partners] = ()
+    ) -> tuple[Tensor, Tensor]:
         """Augment a batch; see `transferkit.spec.Augmentation`.
 
         Args:
             images: float32 ``(batch, height, width, channels)``, 0..255.
-            labels: Handed to every operation; those of this package hand them on unchanged.
+            labels: Handed to every operation; those of this package hand them on unchanged, but for
+                mixes.
             keys: uint32 ``(batch, 2)``; see `transferkit.augment.keys.image_keys`.
+            partners: What `partners` named, for each of the mixes.
+
+        Raises:
+            SpecError: If it holds mixes and has not partners for each.
         """
-        numbers = itertools.count()
-        for run in _runs(self.operations):
-            folded = [draws.fold(keys, next(numbers)) for _ in run]
-            if isinstance(run[0], warp.Geometric):
-                images = _move(images, run, folded)
-            else:
-                images, labels = run[0].apply(images, labels, folded[0])
-        return images, labels
+        if self.mixes and not partners:
+            raise needs_partners("pipeline", self.mixes[0])
+        if len(partners) != len(self.mixes):
+            raise SpecError(
+                explain(
+                    "pipeline",
+                    "there are not partners for each of its mixes",
+                    expected=f"{len(self.mixes)}, in the order of the mixes",
+                    received={"partners": len(partners)},
+                    mend="pipeline.partners(keys, count) says whom each of them joins.",
+                )
+            )
+        numbered = [Numbered(number, each) for number, each in enumerate(self.operations)]
+        return through(numbered, images, labels, keys, iter(partners))
 
     @overload
     def __call__(
-        self, images: Any, labels: None = None, *, seed: int, view: Tensor, indices: Any
+        self,
+        images: Any,
+        labels: None = None,
+        *,
+        seed: int,
+        view: Tensor,
+        indices: Any,
+        data: tuple[Any, Any] | None = None,
     ) -> Tensor: ...
     @overload
     def __call__(
-        self, images: Any, labels: Any, *, seed: int, view: Tensor, indices: Any
+        self,
+        images: Any,
+        labels: Any,
+        *,
+        seed: int,
+        view: Tensor,
+        indices: Any,
+        data: tuple[Any, Any] | None = None,
     ) -> tuple[Tensor, Tensor]: ...
     def __call__(
-        self, images: Any, labels: Any = None, *, seed: int, view: Tensor, indices: Any
+        self,
+        images: Any,
+        labels: Any = None,
+        *,
+        seed: int,
+        view: Tensor,
+        indices: Any,
+        data: tuple[Any, Any] | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Augment a batch: the pixels are a pure function of (seed, view, index).
 
@@ -94,31 +152,40 @@ class Pipeline:
             seed: The run's seed, 0 to 2**64 - 1.
             view: Which appearance of the pictures: the epoch, say. One number, or one per picture.
             indices: Each picture's place in its data set ``(batch,)``.
+            data: All pictures and all their labels (or None), which mixes draw partners from.
 
         Returns:
             The images, float32; with labels, the pair (images, labels).
 
         Raises:
             DataError: If `images` is no batch of pictures, or has not one index for each picture.
-            SpecError: If `seed` is none.
+            SpecError: If `seed` is none, or a mix has nothing to draw partners from.
         """
         pixels = _batch(images)
         places = _places(indices, pixels)
         keys = draws.image_keys(seed, view, places)
-        pixels, changed = self.apply(pixels, labels, keys)
+        partners: list[Partners] = []
+        if data is not None and self.mixes:
+            for theirs in self.partners(keys, len(data[0])):
+                drawn = None if labels is None else _taken(data[1], theirs)
+                own = draws.image_keys(seed, view, theirs)
+                partners.append(Partners(_batch(_taken(data[0], theirs)), drawn, own))
+        pixels, changed = self.apply(pixels, labels, keys, partners)
         return pixels if labels is None else (pixels, changed)
 
-    def show(self, image: Any, n: int = 9, seed: int = 0) -> Figure:
+    def show(self, image: Any, n: int = 9, seed: int = 0, *, others: Any = None) -> Figure:
         """A picture and what becomes of it: the original first, then ``n - 1`` views.
 
         Args:
             image: ``(height, width, channels)``, 0..255.
             n: How many pictures to draw in all, 2 or more.
             seed: Another seed shows other views.
+            others: Pictures of the same size that mixes draw partners from:
+                ``photos.train.pixels()``, say.
 
         Raises:
             DataError: If `image` is no picture.
-            SpecError: If `n` is too small.
+            SpecError: If `n` is too small, or a mix has nothing to draw partners from.
             MissingExtraError: If matplotlib is not installed.
         """
         if not isinstance(n, int) or n < 2:
@@ -135,7 +202,23 @@ class Pipeline:
         if original.ndim != 3:
             _refuse_images("pipeline.show", "one picture (height, width, channels)", original.shape)
         batch = np.repeat(original[None], n - 1, axis=0)
-        views = self(batch, seed=seed, view=np.arange(n - 1), indices=np.zeros(n - 1, np.int64))
+        if self.mixes and others is None:
+            raise SpecError(
+                explain(
+                    "pipeline.show",
+                    f"there is no picture that {self.mixes[0]!r} could join this one with",
+                    expected="pictures to draw partners from",
+                    received={"others": None},
+                    mend="pipeline.show(image, others=photos.train.pixels())",
+                )
+            )
+        views = self(
+            batch,
+            seed=seed,
+            view=np.arange(n - 1),
+            indices=np.zeros(n - 1, np.int64),
+            data=None if others is None else (others, None),
+        )
         titles = ["original", *(f"view {view}" for view in range(n - 1))]
         return image_grid([original, *views.numpy()], titles, needed_for="pipeline.show()")
 
@@ -182,7 +265,7 @@ class Pipeline:
         return f"pipeline({', '.join(map(repr, self.operations))})"
 
 
-def pipeline(*operations: Augmentation) -> Pipeline:
+def pipeline(*operations: Augmentation | Mix) -> Pipeline:
     """Operations in a row, as one augmentation.
 
     Example:
@@ -196,38 +279,22 @@ def pipeline(*operations: Augmentation) -> Pipeline:
     return Pipeline(operations)
 
 
-def _written_out(operations: Sequence[Any]) -> Iterator[Augmentation]:
+def _written_out(operations: Sequence[Any]) -> Iterator[Augmentation | Mix]:
     for operation in operations:
         if isinstance(operation, Pipeline):
             yield from operation.operations
-        elif isinstance(operation, type) or not isinstance(operation, Augmentation):
+        elif isinstance(operation, type) or not isinstance(operation, Augmentation | Mix):
             _refuse(operation)
         else:
             yield operation
 
 
-def _runs(operations: Sequence[Augmentation]) -> Iterator[list[Augmentation]]:
-    """Neighbours that become one resampling together; every other operation alone."""
-    run: list[Augmentation] = []
-    fill: warp.Fill | None = None
-    for operation in operations:
-        own = operation.fill if isinstance(operation, warp.Geometric) else None
-        joins = run and isinstance(operation, warp.Geometric) and isinstance(run[0], warp.Geometric)
-        if run and not (joins and (own is None or fill is None or own == fill)):
-            yield run
-            run, fill = [], None
-        run.append(operation)
-        fill = own or fill
-    if run:
-        yield run
-
-
-def _move(images: Tensor, run: Sequence[Any], keys: Sequence[Tensor]) -> Tensor:
-    shape = _keras.tf().shape(images)
-    pairs = zip(run, keys, strict=True)
-    matrices = [operation.matrix(key, shape[1], shape[2]) for operation, key in pairs]
-    fill = next((operation.fill for operation in run if operation.fill is not None), None)
-    return warp.resample(images, warp.compose(matrices), fill)
+def _taken(rows: Any, places: Tensor) -> Any:
+    """Rows by place; from an array on disk only those that are asked for."""
+    tf = _keras.tf()
+    if tf.executing_eagerly() and isinstance(rows, np.ndarray):
+        return rows[places.numpy()]
+    return tf.gather(rows, places)
 
 
 def _batch(images: Any) -> Tensor:

@@ -14,6 +14,7 @@ from transferkit._text import counted
 from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
 from transferkit.engine import batches, resume
+from transferkit.engine.checks import check_mixes, check_sampling
 from transferkit.engine.loop import PhaseRun, run_epochs
 from transferkit.engine.progress import Progress
 from transferkit.engine.step import make_steps
@@ -42,6 +43,7 @@ class Material:
         pipeline: The augmentation.
         train: (pixels, targets) of the training split.
         val: (pixels, targets) of the validation split, or None.
+        classes: The class of each training picture, where it has one.
     """
 
     network: KerasModel
@@ -51,6 +53,7 @@ class Material:
     pipeline: Pipeline
     train: tuple[Any, Any]
     val: tuple[Any, Any] | None
+    classes: Any = None
 
 
 def scope(engine: Engine) -> Any:
@@ -83,14 +86,17 @@ def run_plan(
         epochs_before: Epochs that the network has seen; order and augmentation go on from there.
 
     Raises:
-        SpecError: If a phase monitors what is not measured.
+        SpecError: If a phase monitors what is not measured or samples classes that there are not,
+            or a mix makes labels that the head does not take.
         SelectionError: If a policy names a layer that there is not.
     """
+    check_mixes(material.pipeline, material.bound)
     for phase in plan:  # whatever can be wrong is found before the first step is taken
         (phase.freeze or material.policy).resolve(material.table, verb="fit")
         make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
         _check_monitor(phase, material)
         _check_schedule(phase, callbacks)
+        check_sampling(phase, material.bound, material.classes)
     with _settings_kept(callbacks):
         return _run_phases(
             material,
@@ -195,6 +201,7 @@ def _run_phase(
         first_epoch=epochs_before + start,
         epochs=max(stop - start, 0),
         replicas=replicas,
+        classes=material.classes,
     )
     validation = None
     if material.val is not None:

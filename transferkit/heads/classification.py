@@ -66,6 +66,7 @@ class BoundClassification:
     target: Target
     weights: tuple[float, ...] | None = None
     needs: tuple[int, ...] = ()
+    soft_targets: bool = True
 
     @property
     def activation(self) -> str:

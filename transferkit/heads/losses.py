@@ -1,8 +1,9 @@
 """Losses and metrics that take every form of label: class ids, one-hot, soft, multi-hot, numbers.
 
 Keras' own losses serve; what is added is the label's form and the class weights. Keras'
-`class_weight` takes the arg-max of a label, which is wrong for soft and multi-hot ones: here a
-class's weight counts in proportion to the label's share of that class.
+`class_weight` takes the arg-max of a label, which is wrong for soft and multi-hot ones: here each
+class's share of a label weighs what that class weighs, so the loss of a mixed label is the mean of
+the losses of its parts.
 """
 
 from __future__ import annotations
@@ -46,12 +47,15 @@ class SoftmaxCrossEntropy(Loss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Loss per picture ``(batch,)`` of labels ``(batch,)`` or ``(batch, classes)``."""
         y_true = as_one_hot(y_true, y_pred)
+        if self.class_weight is not None:
+            y_true = y_true * ops.convert_to_tensor(self.class_weight)
+        # The gradient of softmax and cross entropy is only right for rows that add up to 1.
+        total = ops.sum(y_true, axis=-1, keepdims=True)
+        rows = ops.divide_no_nan(y_true, total)
         loss = keras.losses.categorical_crossentropy(
-            y_true, y_pred, from_logits=self.from_logits, label_smoothing=self.label_smoothing
+            rows, y_pred, from_logits=self.from_logits, label_smoothing=self.label_smoothing
         )
-        if self.class_weight is None:
-            return loss
-        return loss * ops.sum(y_true * ops.convert_to_tensor(self.class_weight), axis=-1)
+        return loss * total[..., 0]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -92,16 +96,13 @@ class SigmoidCrossEntropy(Loss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Loss per picture ``(batch,)`` of labels ``(batch, outputs)``, or ``(batch,)`` for one."""
         y_true = ops.reshape(ops.cast(y_true, y_pred.dtype), ops.shape(y_pred))
-        smooth = y_true * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        positive, negative = self.positive_weight, self.negative_weight
+        yes = y_true if positive is None else y_true * ops.convert_to_tensor(positive)
+        no = 1 - y_true if negative is None else (1 - y_true) * ops.convert_to_tensor(negative)
+        share = ops.divide_no_nan(yes, yes + no)
+        smooth = share * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
         loss = ops.binary_crossentropy(smooth, y_pred, from_logits=self.from_logits)
-        positive = (
-            1.0 if self.positive_weight is None else ops.convert_to_tensor(self.positive_weight)
-        )
-        negative = (
-            1.0 if self.negative_weight is None else ops.convert_to_tensor(self.negative_weight)
-        )
-        weight = y_true * positive + (1 - y_true) * negative
-        return ops.mean(loss * weight, axis=-1)
+        return ops.mean(loss * (yes + no), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -116,7 +117,10 @@ class SigmoidCrossEntropy(Loss):
 
 @serializable
 class Accuracy(Mean):
-    """Share of pictures whose largest output is the label's largest class, whatever its form."""
+    """Share of pictures whose largest output is the label's largest class, whatever its form.
+
+    Of a mixed label the class with the largest share counts.
+    """
 
     def __init__(self, name: str = "accuracy", dtype: Any = None) -> None:
         super().__init__(name=name, dtype=dtype)

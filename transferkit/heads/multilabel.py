@@ -66,6 +66,7 @@ class BoundMultilabel:
     weights: tuple[float, ...] | None = None
     needs: tuple[int, ...] = ()
     activation: str = "sigmoid"
+    soft_targets: bool = True
 
     @property
     def threshold(self) -> float:

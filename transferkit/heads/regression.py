@@ -59,6 +59,7 @@ class BoundRegression:
     target: Target
     needs: tuple[int, ...] = ()
     activation: str = "linear"
+    soft_targets: bool = False
 
     def build(self, taps: Taps) -> Tensor:
         """Outputs ``(batch, outputs)``."""

@@ -93,10 +93,11 @@ def test_a_flip_that_was_not_asked_for_does_not_happen(horizontal: bool, vertica
     "make",
     [
         lambda fill: tk.augment.rotate(60, fill=fill),
+        lambda fill: tk.augment.shear(40, 20, fill=fill),
         lambda fill: tk.augment.shift(0.4, 0.2, fill=fill),
         lambda fill: tk.augment.zoom((0.5, 1.5), fill=fill),
     ],
-    ids=["rotate", "shift", "zoom"],
+    ids=["rotate", "shear", "shift", "zoom"],
 )
 def test_pixels_are_read_bilinearly_from_where_the_matrix_says(make: Any, fill: str) -> None:
     operation, images, made = make(fill), pictures(4), some_keys(4)
@@ -147,6 +148,38 @@ def test_a_rotation_keeps_the_centre_and_turns_as_far_as_told() -> None:
     assert 19 < angles.max() <= 20.001
     assert -20.001 <= angles.min() < -19
     np.testing.assert_allclose(np.linalg.det(matrices.astype(np.float64)), 1.0, atol=1e-5)
+
+
+def test_a_shear_is_the_one_that_pillow_does() -> None:
+    image, made = smooth(80, 100), some_keys(1)
+    operation = tk.augment.shear(20, 15)
+    matrix = operation.matrix(made, 80, 100).numpy()[0].astype(float)
+    across, down = matrix[0, 1], matrix[1, 0]
+    assert 0.02 < abs(across) <= math.tan(math.radians(20))
+    assert 0.02 < abs(down) <= math.tan(math.radians(15))
+    cx, cy = 50.0, 40.0  # Pillow's pixel corners, not centres, lie at whole numbers
+    affine = (1.0, across, -across * cy, down, 1.0, -down * cx)
+    picture = Image.fromarray(image.astype(np.uint8))
+    expected = picture.transform(
+        (100, 80), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR
+    )
+    difference = np.abs(applied(operation, image[None], made)[0] - np.asarray(expected, np.float32))
+    assert difference[22:-22, 22:-22].max() <= 1.01
+
+
+def test_a_shear_leans_as_far_as_told_and_above_nought_to_the_right() -> None:
+    made = some_keys(500)
+    matrices = tk.augment.shear(20).matrix(made, 31, 41).numpy()
+    angles = np.degrees(np.arctan(matrices[:, 0, 1].astype(float)))
+    assert 19 < angles.max() <= 20.001
+    assert -20.001 <= angles.min() < -19
+    np.testing.assert_array_equal(matrices[:, 1, 0], 0)
+    np.testing.assert_allclose(angles, keys.uniform(made, -20, 20).numpy(), atol=1e-3)
+    line = np.zeros((1, 21, 21, 1), np.float32)
+    line[:, :, 10] = 255  # an upright line
+    place = int(np.argmax(angles > 10))
+    leaning = applied(tk.augment.shear(20), line, made[place : place + 1])[0, :, :, 0]
+    assert leaning[2].argmax() > 10 > leaning[18].argmax()  # its upper end went to the right
 
 
 def test_a_shift_is_a_fraction_of_each_side_and_the_sides_are_independent() -> None:
@@ -209,7 +242,8 @@ def test_one_number_shifts_both_ways() -> None:
 
 
 @pytest.mark.parametrize(
-    "operation", [tk.augment.rotate(0), tk.augment.shift(0), tk.augment.zoom(0)]
+    "operation",
+    [tk.augment.rotate(0), tk.augment.shear(0), tk.augment.shift(0), tk.augment.zoom(0)],
 )
 def test_no_movement_is_exactly_the_same_picture(operation: Any) -> None:
     images = pictures()
@@ -224,7 +258,9 @@ def test_labels_stay_as_they_are() -> None:
 def test_every_moving_operation_is_geometric_and_no_other_is() -> None:
     moving: Sequence[object] = (
         tk.augment.flip(),
+        tk.augment.crop(),
         tk.augment.rotate(1),
+        tk.augment.shear(1),
         tk.augment.shift(0.1),
         tk.augment.zoom(0.1),
     )
@@ -245,6 +281,14 @@ def test_a_rotation_out_of_range_is_refused(degrees: Any) -> None:
 def test_a_rotation_by_no_number_is_refused(degrees: Any) -> None:
     with pytest.raises(SpecError, match=r"rotate: degrees is .*Expected a number from 0 to 180"):
         tk.augment.rotate(degrees)
+
+
+@pytest.mark.parametrize("arguments", [(81,), (-1,), (10, 90), ("20",)])
+def test_a_shear_out_of_range_is_refused(arguments: Any) -> None:
+    with pytest.raises(
+        SpecError, match=r"shear: \w+ is .*Expected a number from 0 to 80\. Received"
+    ):
+        tk.augment.shear(*arguments)
 
 
 @pytest.mark.parametrize("arguments", [(1.5,), (-0.1,), (0.1, 20)])
@@ -274,7 +318,9 @@ def test_a_flip_by_no_truth_value_is_refused() -> None:
         tk.augment.flip("left")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("make", [tk.augment.rotate, tk.augment.shift, tk.augment.zoom])
+@pytest.mark.parametrize(
+    "make", [tk.augment.rotate, tk.augment.shear, tk.augment.shift, tk.augment.zoom]
+)
 def test_an_unknown_fill_is_refused(make: Any) -> None:
     with pytest.raises(
         SpecError, match=r"the fill is unknown\. Expected 'reflect' or 'nearest' or"

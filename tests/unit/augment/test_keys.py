@@ -55,6 +55,52 @@ def test_numbers_are_those_of_the_hash_by_hand() -> None:
     assert made == np.float32(-10.0 + 40.0 * ((a ^ b) >> 8) / 2**24)
 
 
+def test_several_draws_are_those_that_come_alone() -> None:
+    made = keys.image_keys(5, 2, range(7))
+    rows = keys.uniform(made, -1.0, 3.0, [4, 0, 9]).numpy()
+    assert rows.shape == (7, 3)
+    for column, draw in enumerate((4, 0, 9)):
+        np.testing.assert_array_equal(rows[:, column], keys.uniform(made, -1.0, 3.0, draw))
+
+
+def test_whole_numbers_are_those_of_the_hash_by_hand_and_even() -> None:
+    a, b = by_hand(5, 2, 9, 0x7F4A7C15 ^ 3)
+    made = keys.image_keys(5, 2, [9])
+    for count in (1, 7, 1000, 2**40 + 1):
+        assert int(keys.below(made, count, 3)[0]) == (a % 2**31 * 2**32 + b) % count
+    drawn = keys.below(many(), 256).numpy()
+    assert drawn.dtype == np.int64
+    assert chi2(drawn / 256, 256) < 350
+    own = keys.below(many(), np.arange(1, MANY + 1)).numpy()
+    assert (own < np.arange(1, MANY + 1)).all()
+
+
+def test_chance_is_never_at_nought_and_always_at_one() -> None:
+    shares = [keys.chance(many(), share).numpy().mean() for share in (0.0, 0.3, 1.0)]
+    assert shares[0] == 0
+    assert shares[2] == 1
+    assert abs(shares[1] - 0.3) < 0.008
+
+
+def test_a_quantile_is_drawn_as_often_as_any_other() -> None:
+    drawn = keys.quantile(many(), np.arange(keys.QUANTILES), 2).numpy()
+    assert chi2(drawn / keys.QUANTILES, 256) < 350
+    assert drawn.max() < keys.QUANTILES
+
+
+def test_many_words_of_a_key_are_even_and_independent() -> None:
+    made = keys.image_keys(0, 0, range(4))
+    words = keys.words(made, MANY).numpy()
+    assert words.dtype == np.uint32
+    np.testing.assert_array_equal(words[:, :9], keys.words(made, 9))
+    for row in words:
+        for bits in (row >> 16, row & 0xFFFF):
+            assert chi2(bits / 2**16, 256) < 350
+    numbers = words.astype(np.float64)
+    for one, other in ((numbers[:, 1:], numbers[:, :-1]), (numbers[1:], numbers[:-1])):
+        assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 5 / np.sqrt(MANY)
+
+
 def test_keys_never_change_from_one_version_to_the_next() -> None:
     made = keys.image_keys(0, 0, [0, 1]).numpy()
     assert made.tolist() == PINNED

@@ -29,6 +29,24 @@ EVERY: tuple[Any, ...] = (
     tk.augment.zoom((0.5, 1.0)),
     tk.augment.brightness(0.2),
     tk.augment.contrast(0.3),
+    tk.augment.shear(10),
+    tk.augment.shear(10, 5, fill="constant"),
+    tk.augment.crop(),
+    tk.augment.crop((0.5, 1.0), (1, 1)),
+    tk.augment.saturation(0.2),
+    tk.augment.hue(0.1),
+    tk.augment.grayscale(),
+    tk.augment.grayscale(0.3),
+    tk.augment.noise(0.1),
+    tk.augment.blur(2),
+    tk.augment.blur((0.1, 2.0), probability=0.5),
+    tk.augment.erase(),
+    tk.augment.erase(0.25, scale=(0.1, 0.2), ratio=(1, 1), value="noise"),
+    tk.augment.rand_augment(),
+    tk.augment.rand_augment(3, 12, fill="nearest"),
+    tk.augment.mixup(),
+    tk.augment.mixup(0.4, probability=0.5),
+    tk.augment.cutmix(),
     tk.augment.pipeline(),
     tk.augment.pipeline(tk.augment.flip(), tk.augment.contrast(0.1)),
 )
@@ -67,6 +85,13 @@ def test_every_registered_operation_is_among_those_tested() -> None:
     assert set(registry.names()) >= {op.name for op in EVERY}
     ours = {name for name in registry.names() if not name.startswith("test_")}
     assert ours == {op.name for op in EVERY}
+
+
+def test_a_range_may_be_a_list_and_becomes_plain_numbers() -> None:
+    lists: Any = [np.float32(0.5), 1]
+    assert tk.augment.crop(lists).scale == (0.5, 1.0)
+    assert tk.augment.blur(lists).sigma == (0.5, 1.0)
+    assert all(type(end) is float for end in tk.augment.blur(lists).sigma)
 
 
 def test_neighbouring_movements_are_one_product_of_matrices() -> None:

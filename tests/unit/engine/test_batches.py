@@ -84,3 +84,79 @@ def test_validation_is_every_picture_once_and_in_order() -> None:
     assert [len(images) for images, _ in batches] == [4, 4, 3]
     np.testing.assert_array_equal(np.concatenate([images for images, _ in batches]), PIXELS)
     np.testing.assert_array_equal(np.concatenate([targets for _, targets in batches]), TARGETS)
+
+
+MIXING = Pipeline((tk.augment.flip(), tk.augment.mixup(1.0), tk.augment.rotate(30)))
+ROWS = np.eye(COUNT, dtype=np.float32)
+
+
+def steps(**more: Any) -> list[tuple[Any, Any]]:
+    given = {"seed": 3, "first_epoch": 0, "epochs": 3, **more}
+    phase = tk.Phase(given["epochs"], batch_size=given.pop("batch_size", 4))
+    made = training_batches(PIXELS, ROWS, phase, MIXING, **given)
+    return [(np.asarray(images), np.asarray(rows)) for images, rows in made]
+
+
+def test_mixed_batches_are_what_the_pipeline_gives_for_the_same_seed_view_and_index() -> None:
+    made = steps()
+    for epoch in range(3):
+        order = np.random.default_rng((3, epoch)).permutation(COUNT)
+        data = (PIXELS, ROWS)
+        images, rows = MIXING(
+            PIXELS[order], ROWS[order], seed=3, view=epoch, indices=order, data=data
+        )
+        mine = made[3 * epoch : 3 * epoch + 3]
+        np.testing.assert_allclose(np.concatenate([x for x, _ in mine]), images, atol=1e-3)
+        np.testing.assert_allclose(np.concatenate([y for _, y in mine]), rows, atol=1e-6)
+        assert ((rows > 0.05) & (rows < 0.95)).numpy().any()
+
+
+def test_mixed_batches_of_a_resumed_run_and_of_other_sizes_are_the_same() -> None:
+    whole, rest = steps(), steps(first_epoch=1, epochs=2)
+    for (x, y), (its_x, its_y) in zip(whole[3:], rest, strict=True):
+        np.testing.assert_array_equal(x, its_x)
+        np.testing.assert_array_equal(y, its_y)
+    for replicas, size in ((2, 4), (1, 11), (1, 5)):
+        other = steps(replicas=replicas, batch_size=size)
+        for place in (0, 1):
+            mine = np.concatenate([step[place] for step in whole])
+            theirs = np.concatenate([step[place] for step in other])
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_picture_that_comes_again_in_an_epoch_is_seen_in_another_view() -> None:
+    classes = np.array([0] * 10 + [1])  # the last picture makes up half of each epoch
+    phase = tk.Phase(2, batch_size=4, sampling="balanced")
+    given: dict[str, Any] = {"seed": 3, "first_epoch": 0, "epochs": 2, "classes": classes}
+    made = list(training_batches(PIXELS, TARGETS, phase, TURNED, **given))
+    numbers = np.concatenate([np.asarray(rows)[:, 0] for _, rows in made])
+    images = np.concatenate([np.asarray(images) for images, _ in made])
+    rare = images[numbers == 10]
+    assert len(rare) in (10, 11, 12)
+    assert len({image.tobytes() for image in rare}) == len(rare)
+    again = list(training_batches(PIXELS, TARGETS, phase, TURNED, **given))
+    np.testing.assert_array_equal(np.concatenate([np.asarray(x) for x, _ in again]), images)
+
+
+def test_balanced_epochs_are_taken_up_again_where_they_were() -> None:
+    classes = np.arange(COUNT) % 3
+    phase = tk.Phase(4, batch_size=4, sampling="balanced", views=2)
+    whole, rest = (
+        list(
+            training_batches(
+                PIXELS,
+                TARGETS,
+                phase,
+                TURNED,
+                seed=3,
+                first_epoch=first,
+                epochs=4 - first,
+                classes=classes,
+            )
+        )
+        for first in (0, 2)
+    )
+    assert len(whole) == 12
+    for (x, y), (its_x, its_y) in zip(whole[6:], rest, strict=True):
+        np.testing.assert_array_equal(x, its_x)
+        np.testing.assert_array_equal(y, its_y)

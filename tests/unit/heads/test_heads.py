@@ -44,12 +44,18 @@ def one_hot(ids: Array) -> Array:
 
 
 def softmax_loss(labels: Array, weights: tuple[float, ...], smoothing: float) -> float:
+    """The mean, by the shares of a label, of the weighted losses of the classes in it."""
     total = 0.0
     for label, p in zip(labels, softmax(LOGITS), strict=True):
-        smooth = [(1 - smoothing) * y + smoothing / 3 for y in label]
-        entropy = -sum(y * np.log(q) for y, q in zip(smooth, p, strict=True))
-        total += entropy * sum(w * y for w, y in zip(weights, label, strict=True))
+        for share, weight, smooth in zip(
+            label, weights, smoothed(np.eye(3), smoothing), strict=True
+        ):
+            total += share * weight * -sum(y * np.log(q) for y, q in zip(smooth, p, strict=True))
     return total / len(labels)
+
+
+def smoothed(rows: Array, smoothing: float) -> Array:
+    return np.asarray((1 - smoothing) * rows + smoothing / rows.shape[1])
 
 
 def value(loss: Any, targets: Array, outputs: Array) -> float:
@@ -93,6 +99,81 @@ def test_one_logit_is_the_weighted_binary_cross_entropy(weights: dict[str, float
     targets = head.targets(ids)
     assert targets.tolist() == [[0], [1], [1], [0]]
     assert value(head.loss(), targets, logits) == pytest.approx(expected / 4, rel=1e-5)
+
+
+MIXES = [(0, 1, 0.75), (2, 0, 0.5), (1, 2, 0.125), (1, 1, 0.375)]  # two pictures and a share
+
+
+def mixed_targets(head: Any, labels: Array) -> tuple[Array, Array, Array]:
+    """Mixed rows, and the rows of the two pictures that each was made of."""
+    rows = head.targets(labels)
+    first, second = (rows[[mix[place] for mix in MIXES]] for place in (0, 1))
+    shares: Array = np.array([share for _, _, share in MIXES], np.float32)[:, None]
+    return shares * first + (1 - shares) * second, first, second
+
+
+def losses_and_gradients(head: Any, targets: Array, logits: Array) -> tuple[Array, Array]:
+    tf = _keras.tf()
+    given = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        each = head.loss().call(tf.constant(targets), given)
+    return each.numpy(), tape.gradient(each, given).numpy()
+
+
+@pytest.mark.parametrize(
+    ("head", "target", "labels"),
+    [
+        (tk.heads.classification(class_weight="balanced"), THREE, np.arange(3)),
+        (tk.heads.classification(class_weight={"bees": 0.0}), THREE, np.arange(3)),
+        (
+            tk.heads.classification(class_weight="balanced", label_smoothing=0.2),
+            THREE,
+            np.arange(3),
+        ),
+        (
+            tk.heads.classification(class_weight="balanced", one_logit=True),
+            TWO,
+            np.array([0, 1, 1]),
+        ),
+        (tk.heads.multilabel(class_weight="balanced", label_smoothing=0.1), TAGS, MULTI_HOT[:3]),
+        (tk.heads.classification(), THREE, np.arange(3)),
+    ],
+    ids=["softmax", "no weight", "smoothed", "one logit", "multilabel", "plain"],
+)
+def test_the_loss_of_a_mixed_label_is_the_mean_of_the_losses_of_its_parts(
+    head: Any, target: Target, labels: Array
+) -> None:
+    bound = head.bind(target)
+    assert bound.soft_targets
+    rows, first, second = mixed_targets(bound, labels)
+    logits = np.asarray(np.random.default_rng(3).normal(size=rows.shape), np.float32)
+    shares: Array = np.array([share for _, _, share in MIXES])
+    loss, gradient = losses_and_gradients(bound, rows, logits)
+    parts = [losses_and_gradients(bound, part, logits) for part in (first, second)]
+    (one, its), (other, theirs) = parts
+    np.testing.assert_allclose(loss, shares * one + (1 - shares) * other, rtol=1e-5)
+    wide = shares[:, None]
+    np.testing.assert_allclose(gradient, wide * its + (1 - wide) * theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_the_gradient_of_weighted_mixed_rows_is_the_one_by_hand() -> None:
+    bound = tk.heads.classification(class_weight="balanced").bind(THREE)
+    weights: Array = np.array([10 / 18, 10 / 9, 10 / 3])
+    _, gradient = losses_and_gradients(bound, SOFT, LOGITS)
+    weighted = SOFT * weights
+    expected = weighted.sum(axis=1, keepdims=True) * softmax(LOGITS) - weighted
+    np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_of_a_mixed_label_the_largest_share_counts_as_right() -> None:
+    metric = losses.Accuracy()
+    metric.update_state(np.array([[0.6, 0.4], [0.3, 0.7]]), np.array([[0.9, 0.1], [0.8, 0.2]]))
+    assert float(metric.result()) == 0.5
+
+
+def test_a_regression_has_no_soft_targets() -> None:
+    assert not tk.heads.regression().bind(Target("values", outputs=1)).soft_targets
 
 
 def test_one_logit_decodes_to_both_classes() -> None:

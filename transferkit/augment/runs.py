@@ -1,0 +1,101 @@
+"""How operations are done one after the other: movements joined, partners sent along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from transferkit import _keras
+from transferkit._types import Tensor
+from transferkit.augment import keys as draws
+from transferkit.augment import warp
+from transferkit.spec import Augmentation, Mix
+
+__all__ = ["Numbered", "Partners", "through"]
+
+
+class Numbered(NamedTuple):
+    """An operation with its number in the pipeline, which its keys are made of."""
+
+    number: int
+    operation: Augmentation | Mix
+
+
+class Partners(NamedTuple):
+    """What one mix of a pipeline joins a batch with, as it came from the data.
+
+    Attributes:
+        images: float32 ``(batch, height, width, channels)``, 0..255.
+        labels: One row per picture, or None.
+        keys: uint32 ``(batch, 2)``, of the partners' own indices.
+    """
+
+    images: Tensor
+    labels: Tensor
+    keys: Tensor
+
+
+def through(
+    operations: Sequence[Numbered],
+    images: Tensor,
+    labels: Tensor,
+    keys: Tensor,
+    partners: Iterator[Partners],
+) -> tuple[Tensor, Tensor]:
+    """Send a batch through operations.
+
+    Args:
+        operations: In order.
+        images: float32 ``(batch, height, width, channels)``, 0..255.
+        labels: One row per picture, or None.
+        keys: uint32 ``(batch, 2)``.
+        partners: One for each mix among the operations, in their order.
+    """
+    for run in _runs(operations):
+        folded = [draws.fold(keys, each.number) for each in run]
+        first: Any = run[0].operation
+        if isinstance(first, Mix):
+            its_images, its_labels = _prepared(operations, run[0], next(partners))
+            images, labels = first.mix(images, labels, its_images, its_labels, folded[0])
+        elif isinstance(first, warp.Geometric):
+            images = _move(images, [each.operation for each in run], folded)
+        else:
+            images, labels = first.apply(images, labels, folded[0])
+    return images, labels
+
+
+def _prepared(
+    operations: Sequence[Numbered], mix: Numbered, partners: Partners
+) -> tuple[Tensor, Tensor]:
+    """Partners, augmented by what stands before the mix, other mixes left out."""
+    before = [
+        each
+        for each in operations
+        if each.number < mix.number and not isinstance(each.operation, Mix)
+    ]
+    return through(before, *partners, iter(()))
+
+
+def _runs(operations: Sequence[Numbered]) -> Iterator[list[Numbered]]:
+    """Neighbours that become one resampling together; every other operation alone."""
+    run: list[Numbered] = []
+    fill: warp.Fill | None = None
+    for each in operations:
+        operation = each.operation
+        own = operation.fill if isinstance(operation, warp.Geometric) else None
+        joins = run and all(isinstance(one.operation, warp.Geometric) for one in (run[0], each))
+        if run and not (joins and (own is None or fill is None or own == fill)):
+            yield run
+            run, fill = [], None
+        run.append(each)
+        fill = own or fill
+    if run:
+        yield run
+
+
+def _move(images: Tensor, operations: Sequence[Any], keys: Sequence[Tensor]) -> Tensor:
+    shape = _keras.tf().shape(images)
+    pairs = zip(operations, keys, strict=True)
+    matrices = [operation.matrix(key, shape[1], shape[2]) for operation, key in pairs]
+    fill = next((each.fill for each in operations if each.fill is not None), None)
+    return warp.resample(images, warp.compose(matrices), fill)
