@@ -23,7 +23,7 @@ from transferkit.errors import DataError, DataNotFoundError, explain
 
 __all__ = ["from_directory"]
 
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_SPLITS = splitting.SPLIT_NAMES
 _LAYOUT = (
     "flowers/daisy/1.jpg, flowers/rose/2.jpg, ... or flowers/train/daisy/1.jpg, flowers/val/..."
 )

@@ -23,6 +23,7 @@ from transferkit.errors import DataError, explain
 from transferkit.spec import Task
 
 __all__ = [
+    "SPLIT_NAMES",
     "balanced",
     "check_fractions",
     "divide",
@@ -33,6 +34,15 @@ __all__ = [
     "stratified",
     "thresholds",
 ]
+
+SPLIT_NAMES = {
+    "train": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
+"""What folders and cells call a split, in small letters, and what it is called here."""
 
 Indices = np.ndarray[Any, np.dtype[np.int64]]
 Ranks = np.ndarray[Any, np.dtype[np.uint64]]
