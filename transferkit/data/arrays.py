@@ -23,7 +23,7 @@ from transferkit.data.report import Report
 from transferkit.errors import DataError, explain
 from transferkit.spec import Task
 
-__all__ = ["check_pair", "counted_anew", "from_arrays"]
+__all__ = ["counted_anew", "from_arrays", "other_split"]
 
 
 def from_arrays(
@@ -79,7 +79,7 @@ def from_arrays(
     brightness = checked_range("from_arrays", pixel_range)
     pixels = _pixels(images, brightness)
     found_task, names, ids = read_labels("from_arrays", labels, class_names, task)
-    _check_lengths(pixels, ids)
+    _check_lengths("from_arrays", pixels, ids)
     size = None if image_size is None else as_image_size(image_size, verb="from_arrays")
     shape = pixels.shape[1:3]
     whole = Split(
@@ -98,8 +98,10 @@ def from_arrays(
     if splits["train"] is whole:
         splits["train"] = _own(whole)
     if validation is not None:
+        _check_pair(validation)
+        given = _pixels(validation[0], brightness), np.asarray(validation[1])
         form = np.asarray(labels).shape[1:]
-        splits["val"] = _validation(validation, whole, found_task, brightness, form)
+        splits["val"] = _own(other_split("from_arrays", given, whole, found_task, form))
     return counted_anew(splits, found_task)
 
 
@@ -154,28 +156,19 @@ def _pixels(images: Any, pixel_range: tuple[float, float]) -> np.ndarray[Any, An
     return scaled(array, pixel_range)
 
 
-def _check_lengths(pixels: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> None:
+def _check_lengths(verb: str, pixels: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> None:
     if len(pixels) != len(labels):
         raise DataError(
             explain(
-                "from_arrays",
+                verb,
                 f"there are {len(pixels)} images and {len(labels)} labels",
                 expected="one label for each image",
             )
         )
 
 
-def check_pair(verb: str, given: Any, whole: str) -> None:
-    """Refuse a validation split that is no pair.
-
-    Args:
-        verb: The function that the user called, for the errors.
-        given: What was passed.
-        whole: What a pair is, in words.
-
-    Raises:
-        DataError: With the call that takes the pair out of it, where there is one.
-    """
+def _check_pair(given: Any) -> None:
+    """Refuse a validation split that is no pair."""
     if isinstance(given, tuple | list) and len(given) == 2:
         return
     happened, mend = f"{type(given).__name__} is no validation split", None
@@ -186,36 +179,48 @@ def check_pair(verb: str, given: Any, whole: str) -> None:
     elif isinstance(given, tuple | list):
         happened = f"the validation split has {len(given)} parts"
         mend = "Sample weights are not taken: validation=(images, labels)"
-    raise DataError(explain(verb, happened, expected=whole, mend=mend))
+    expected = "a pair of pictures and labels"
+    raise DataError(explain("from_arrays", happened, expected=expected, mend=mend))
 
 
-def _validation(
-    given: tuple[Any, Any],
+def other_split(
+    verb: str,
+    given: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]],
     train: Split,
     task: Task,
-    pixel_range: tuple[float, float],
     form: tuple[int, ...],
 ) -> Split:
-    check_pair("from_arrays", given, "a pair of pictures and labels")
-    images, labels = _pixels(given[0], pixel_range), np.asarray(given[1])
+    """A validation split of pictures and labels that were given apart.
+
+    Args:
+        verb: The function that the user called, for the errors.
+        given: Pictures 0..255 ``(n, height, width, channels)`` and labels ``(n, ...)``.
+        train: The training split, whose classes count.
+        task: What its labels are.
+        form: The shape of one of its labels as they were given.
+
+    Raises:
+        DataError: If labels or channels are of another form than those of training.
+    """
+    images, labels = given
     if labels.shape[1:] != form or (labels.dtype.kind in "US" and task != "classes"):
         raise DataError(
             explain(
-                "from_arrays",
+                verb,
                 "training and validation labels are of different forms",
                 expected=f"labels of shape {('n', *form)}".replace("'", ""),
                 received={"shape": labels.shape},
             )
         )
-    _, _, ids = read_labels("from_arrays", labels, train.class_names or None, task)
-    _check_lengths(images, ids)
+    _, _, ids = read_labels(verb, labels, train.class_names or None, task)
+    _check_lengths(verb, images, ids)
     if images.shape[-1] != train.channels:
         raise DataError(
             explain(
-                "from_arrays",
+                verb,
                 "training and validation pictures have different channels",
                 expected=f"{train.channels} channels",
                 received={"shape": images.shape},
             )
         )
-    return _own(replace(train, name="val", labels=ids, sources=images, groups=None))
+    return replace(train, name="val", labels=ids, sources=images, groups=None)
