@@ -161,9 +161,11 @@ def balanced(rows: np.ndarray[Any, Any], shares: Sequence[float], ranks: Ranks) 
     """Give whole units (groups, or pictures with several labels) to parts, greedily.
 
     The units come one by one, those that carry most of any column first, and each goes where it
-    makes ``sum_pc ((have_pc - share_p * n_c) / n_c)**2`` smallest: n_c is the sum of column c, and
-    have_pc what part p has of it so far. Units of about one weight (within a factor of two) come in
-    the order of their ranks, so that the seed decides. No part stays empty while there are units.
+    makes ``sum_pc (have_pc - share_p n_c)**2 / (share_p n_c**2)`` smallest: n_c is the sum of
+    column c, and have_pc what part p has of it so far. The division by share_p lets all parts fill
+    at one pace; without it the first part gets all heavy units. Units of about one weight (within a
+    factor of two) come in the order of their ranks, so that the seed decides. No part stays empty
+    while there are units.
 
     Args:
         rows: What each unit has of each class ``(units, columns)``.
@@ -178,14 +180,16 @@ def balanced(rows: np.ndarray[Any, Any], shares: Sequence[float], ranks: Ranks) 
     """
     parts = np.zeros(len(rows), np.int64)
     carried = rows / np.maximum(rows.sum(axis=0), 1e-12)
-    over = -np.outer(shares, np.ones(rows.shape[1]))  # what each part has beyond its share
-    taken = np.zeros(len(shares), np.int64)
-    wanted = np.asarray(shares) > 0
-    heaviness = np.frexp((carried**2).sum(axis=1))[1]
-    order = np.lexsort((ranks, -heaviness))
+    share = np.asarray(shares, np.float64)
+    over = -np.outer(share, np.ones(rows.shape[1]))  # what each part has beyond its share
+    taken = np.zeros(len(share), np.int64)
+    wanted = share > 0
+    weight = (carried**2).sum(axis=1)
+    order = np.lexsort((ranks, -np.frexp(weight)[1]))
     for left, unit in zip(range(len(order), 0, -1), order, strict=True):
         # Rounded, so that sums made in another order by another machine find the same ties.
-        cost = np.round((over * carried[unit]).sum(axis=1), 12)
+        cost = (2 * (over * carried[unit]).sum(axis=1) + weight[unit]) / np.maximum(share, 1e-12)
+        cost = np.round(cost, 12)
         empty = wanted & (taken == 0)
         cost[~(empty if empty.sum() >= left else wanted)] = np.inf
         part = int(np.argmin(cost))
