@@ -13,7 +13,8 @@ from transferkit import _figures
 from transferkit._text import html_table, printable, shortened
 from transferkit._types import ImageSize, checked_seed, real, whole
 from transferkit.data.decode import Fit
-from transferkit.data.division import divided, fold_numbers, k_shot, strangers
+from transferkit.data.division import divided
+from transferkit.data.folds import fold_numbers, k_shot, strangers
 from transferkit.data.pictures import Split
 from transferkit.data.report import Report
 from transferkit.errors import DataError, SpecError, did_you_mean, explain

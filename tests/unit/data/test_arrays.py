@@ -190,6 +190,7 @@ def test_groups_are_kept_whole() -> None:
         ({"groups": [1, 2] * 5, "test": 0.2}, "there are fewer groups (2) than splits (3)"),
         ({"groups": [1, 2] * 5}, "training would be left without"),
         ({"stable": True}, "arrays have no names that a stable division could go by"),
+        ({"stable": True, "val": 0}, "arrays have no names that a stable division could go by"),
     ],
 )
 def test_groups_that_cannot_be_are_refused(keywords: dict[str, Any], text: str) -> None:
