@@ -144,4 +144,4 @@ def test_a_csv_of_subjects_is_trained_on_in_folds(model: tk.TransferModel, folde
     assert sorted(seen) == [i for i in range(COUNT) if i // 6 not in held]
     few = photos.few(5)
     assert few.counts()["train"] == {"plain": 5, "red": 5}
-    assert model.fit(few, plan(20, 0.1), verbose=0).evaluate(photos.test).accuracy > 0.7
+    assert model.fit(few, plan(20, 0.1), verbose=0).evaluate(photos.test).metrics["accuracy"] > 0.7
