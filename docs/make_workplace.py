@@ -2,7 +2,8 @@
 
     python docs/make_workplace.py FOLDER
 
-``flowers/<class>/*.jpg`` and ``unknown.jpg`` are drawn. ``.keras`` is a ``KERAS_HOME`` with a
+``flowers/<class>/*.jpg`` and ``unknown.jpg`` are drawn, and ``flowers.csv`` lists the flowers with
+a class, several tags, a number and the garden they stand in. ``.keras`` is a ``KERAS_HOME`` with a
 MobileNetV2 weight file under the name by which Keras keeps the downloaded one; its numbers are
 random. So no example needs a network, none has to be changed, and no accuracy that one prints means
 anything.
@@ -10,6 +11,7 @@ anything.
 
 from __future__ import annotations
 
+import csv
 import sys
 from pathlib import Path
 
@@ -18,13 +20,16 @@ from PIL import Image, ImageDraw
 
 COLOURS = {"daisy": (250, 250, 240), "rose": (200, 20, 60), "sunflower": (250, 190, 0)}
 PETALS = {"daisy": 9, "rose": 5, "sunflower": 7}
+TAGS = {"daisy": "white small", "rose": "red small", "sunflower": "yellow tall"}
 PICTURES_PER_CLASS = 12
+GARDENS = 6
 WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 
 
 def make_workplace(folder: Path) -> None:
     """Fill a new folder with pictures, and with weights where Keras looks for them."""
     make_pictures(folder)
+    make_table(folder)
     make_weights(folder / ".keras" / "models" / WEIGHTS)
 
 
@@ -36,6 +41,20 @@ def make_pictures(folder: Path) -> None:
         for number in range(PICTURES_PER_CLASS):
             draw(name, rng).save(folder / "flowers" / name / f"{number:02}.jpg", quality=90)
     draw("sunflower", rng).save(folder / "unknown.jpg", quality=90)
+
+
+def make_table(folder: Path) -> None:
+    """Write ``flowers.csv``, a row for each drawn flower."""
+    rng = np.random.default_rng(0)
+    with (folder / "flowers.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["path", "label", "tags", "height_cm", "garden"])
+        for number, path in enumerate(sorted((folder / "flowers").rglob("*.jpg"))):
+            name = path.parent.name
+            tags = TAGS[name] + " wet" * int(rng.integers(2))
+            height = f"{rng.uniform(5, 40):.1f}"
+            garden = f"garden {number % GARDENS}"
+            rows.writerow([path.relative_to(folder).as_posix(), name, tags, height, garden])
 
 
 def draw(name: str, rng: np.random.Generator) -> Image.Image:

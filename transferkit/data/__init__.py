@@ -11,8 +11,19 @@ from __future__ import annotations
 
 from transferkit.data.arrays import from_arrays
 from transferkit.data.bundle import Data, Split
+from transferkit.data.dataset import from_dataset
 from transferkit.data.decode import decode
 from transferkit.data.directory import from_directory
+from transferkit.data.frame import from_dataframe
 from transferkit.data.report import Report
 
-__all__ = ["Data", "Report", "Split", "decode", "from_arrays", "from_directory"]
+__all__ = [
+    "Data",
+    "Report",
+    "Split",
+    "decode",
+    "from_arrays",
+    "from_dataframe",
+    "from_dataset",
+    "from_directory",
+]

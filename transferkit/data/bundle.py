@@ -2,186 +2,27 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from transferkit import _figures, _keras
-from transferkit._text import printable
-from transferkit._types import ImageSize, whole
-from transferkit._types import image_size as as_image_size
-from transferkit.data import split as splitting
-from transferkit.data import store
-from transferkit.data.decode import MAX_PIXELS, Fit, decode, resize_array
+from transferkit import _figures
+from transferkit._text import html_table, printable, shortened
+from transferkit._types import ImageSize, checked_seed, real, whole
+from transferkit.data.decode import Fit
+from transferkit.data.division import divided
+from transferkit.data.folds import fold_numbers, k_shot, strangers
+from transferkit.data.pictures import Split
 from transferkit.data.report import Report
 from transferkit.errors import DataError, SpecError, did_you_mean, explain
 from transferkit.spec import Target, Task
 
-__all__ = ["Data", "Split"]
+__all__ = ["Data", "Split", "check_data"]
 
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Split:
-    """Pictures with labels. Pixels are decoded when they are first asked for, and once.
-
-    Attributes:
-        name: ``"train"``, ``"val"`` or ``"test"``.
-        labels: Class ids ``(n,)``, multi-hot rows or numbers ``(n, outputs)``.
-        class_names: The one class list.
-        sources: One file or one array per picture.
-        image_size: (height, width) in pixels, or None for the pictures' own.
-        channels: Channels of the pixels.
-        fit: How a picture is brought to size.
-        max_pixels: Larger pictures are refused.
-    """
-
-    name: str
-    labels: np.ndarray[Any, Any]
-    class_names: tuple[str, ...]
-    sources: Any = field(repr=False)
-    image_size: tuple[int, int] | None = None
-    channels: int = 3
-    fit: Fit = "crop"
-    max_pixels: int = MAX_PIXELS
-    decoded: Any = None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def paths(self) -> tuple[Path | None, ...]:
-        """Each picture's file; None for one that came as an array."""
-        if isinstance(self.sources, np.ndarray):
-            return (None,) * len(self)
-        return tuple(self.sources)
-
-    @property
-    def target(self) -> Target:
-        """What a head is to predict: numbers where there are no classes, labels where rows of them.
-
-        The counts are of this split.
-        """
-        if not self.class_names:
-            width = self.labels.shape[-1] if self.labels.ndim > 1 else 1
-            return Target("values", outputs=int(width))
-        if self.labels.ndim > 1:
-            counts = self.labels.sum(axis=0)
-        else:
-            counts = np.bincount(self.labels, minlength=len(self.class_names))
-        task: Task = "labels" if self.labels.ndim > 1 else "classes"
-        return Target(task, self.class_names, counts=tuple(int(n) for n in counts))
-
-    def pixels(self) -> Any:
-        """All pixels ``(n, height, width, channels)``, 0..255: an array, on disk if it is large.
-
-        Raises:
-            DataError: If there is no `image_size` and the pictures differ.
-            DecodeError: If a file cannot be decoded any more.
-        """
-        return self._pixels
-
-    @cached_property
-    def _pixels(self) -> Any:
-        if self.decoded is not None:
-            return self.decoded
-        arrays = isinstance(self.sources, np.ndarray)
-        if arrays and (self.image_size is None or self.sources.shape[1:3] == self.image_size):
-            return self.sources
-        if self.image_size is None:
-            raise DataError(
-                explain(
-                    "pixels",
-                    "pictures have no common size yet",
-                    expected="an image_size",
-                    mend="photos.resized(224).train.pixels()",
-                )
-            )
-        dtype = self.sources.dtype if arrays else np.uint8
-        room = store.allocate((len(self), *self.image_size, self.channels), dtype)
-        failed = store.fill(room, self.sources, self._decode)
-        if failed:
-            raise failed[0][1]
-        return room
-
-    def _decode(self, source: Any) -> np.ndarray[Any, Any]:
-        if isinstance(source, np.ndarray):
-            return resize_array(source, self.image_size, self.fit, self.channels)
-        return decode(
-            source,
-            image_size=self.image_size,
-            fit=self.fit,
-            channels=self.channels,
-            max_pixels=self.max_pixels,
-        )
-
-    def resized(self, image_size: ImageSize, *, fit: Fit | None = None) -> Split:
-        """The same pictures at another size, or fitted into it in another way.
-
-        Args:
-            image_size: A side or (height, width) in pixels.
-            fit: See `decode`; None is as before.
-        """
-        size, way = as_image_size(image_size, verb="resized"), fit or self.fit
-        if size == self.image_size and way == self.fit:
-            return self
-        return replace(self, image_size=size, fit=way, decoded=None)
-
-    def taken(self, indices: np.ndarray[Any, Any], name: str) -> Split:
-        """Some of the pictures, as a split of their own."""
-        arrays = isinstance(self.sources, np.ndarray)
-        sources: Any = tuple(self.sources[i] for i in indices) if not arrays else None
-        if arrays:
-            sources = store.take(self.sources, indices)
-        decoded = None if self.decoded is None else store.take(self.decoded, indices)
-        return replace(
-            self, name=name, labels=self.labels[indices], sources=sources, decoded=decoded
-        )
-
-    def dataset(self, batch_size: int = 32, *, shuffle: bool = False, seed: int = 0) -> Any:
-        """A ``tf.data.Dataset`` of (pixels, labels) batches, for Keras' own `fit`.
-
-        Args:
-            batch_size: Pictures in a batch; the last one may be smaller.
-            shuffle: Whether every pass has an order of its own.
-            seed: Decides the orders.
-
-        Raises:
-            DataError: If `batch_size` is no whole number above 0.
-        """
-        tf = _keras.tf()
-        size = whole(batch_size)
-        if size is None or size < 1:
-            raise DataError(
-                explain(
-                    "dataset",
-                    "batch_size is out of range",
-                    expected="a whole number of 1 or more",
-                    received={"batch_size": batch_size},
-                    mend="photos.train.dataset(batch_size=32)",
-                )
-            )
-        pixels, labels = self.pixels(), self.labels
-        passes = np.random.SeedSequence(seed)
-
-        def batches() -> Any:
-            generator = np.random.default_rng(passes.spawn(1)[0])
-            order = generator.permutation(len(self)) if shuffle else np.arange(len(self))
-            for start in range(0, len(self), batch_size):
-                chosen = order[start : start + batch_size]
-                yield pixels[chosen], labels[chosen]
-
-        signature = (
-            tf.TensorSpec((None, *pixels.shape[1:]), pixels.dtype),
-            tf.TensorSpec((None, *labels.shape[1:]), labels.dtype),
-        )
-        count = -(-len(self) // batch_size)
-        made = tf.data.Dataset.from_generator(batches, output_signature=signature)
-        return made.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
+_SHOWN = 20  # classes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -242,7 +83,7 @@ class Data:
         """Take a new validation split from the training pictures; the old one becomes `test`.
 
         Whatever is then selected, best weights or the epoch to stop at, is selected on pictures
-        that the test split has not seen.
+        that the test split has not seen. Groups are not divided.
 
         Args:
             fraction: Share of the training pictures, stratified, in (0, 1).
@@ -250,9 +91,10 @@ class Data:
 
         Raises:
             DataError: If `fraction` is no share, if there are val and test splits already, or if
-                the pictures are too few.
+                pictures or groups are too few.
         """
-        if not 0 < fraction < 1:
+        share = real(fraction)
+        if share is None or not 0 < share < 1:
             raise DataError(
                 explain(
                     "hold_out",
@@ -262,31 +104,106 @@ class Data:
                     mend="photos.hold_out(0.2)",
                 )
             )
-        if self.val is not None and self.test is not None:
-            raise DataError(
-                explain(
-                    "hold_out",
-                    "the data has a validation and a test split already",
-                    expected="data with one of them at most",
-                    received={"splits": tuple(self.splits)},
-                )
+        test = self._old_validation("hold_out")
+        # With a hash alone the same share again would find nothing: it was taken before.
+        purpose = f"hold_out from {','.join(self.splits)}"
+        seed = checked_seed("hold_out", seed)
+        parts = divided("hold_out", self.train, {"val": share}, seed, purpose)
+        return self._of(parts["train"], parts["val"], test)
+
+    def folds(self, k: int = 5, *, seed: int = 0) -> Iterator[Data]:
+        """The training pictures divided in `k`: each fold is the validation split once.
+
+        Folds are stratified, and groups are not divided. The test split is the same in all; a
+        validation split that there is already becomes the test split. Each `Data` is made when its
+        turn comes, since pictures in memory are copied.
+
+        Args:
+            k: How many folds.
+            seed: Decides which.
+
+        Returns:
+            `k` times `Data`, one after the other.
+
+        Raises:
+            DataError: If there are val and test splits already, `k` is no number of folds, groups
+                are fewer than folds, or a class is too small to be in every fold.
+
+        Example:
+            >>> import numpy as np
+            >>> import transferkit as tk
+            >>> pictures = np.zeros((6, 8, 8, 3), np.uint8)
+            >>> photos = tk.data.from_arrays(pictures, [0, 1] * 3, val=0)
+            >>> [(len(fold.train), len(fold.val)) for fold in photos.folds(3)]
+            [(4, 2), (4, 2), (4, 2)]
+        """
+        test = self._old_validation("folds")
+        numbers = fold_numbers(self.train, k, checked_seed("folds", seed))
+
+        def made() -> Iterator[Data]:
+            for number in range(k):
+                train = self.train.taken(np.flatnonzero(numbers != number), "train")
+                val = self.train.taken(np.flatnonzero(numbers == number), "val")
+                yield self._of(train, val, test)
+
+        return made()
+
+    def few(self, k: int, *, seed: int = 0, rest: Literal["drop", "val", "test"] = "drop") -> Data:
+        """Train on `k` pictures of each class only.
+
+        With several labels per picture each label gets at least `k`: the rarest first, and pictures
+        that were taken for one count for the others. Those of a smaller `k` are among those of a
+        larger one, for classes.
+
+        Args:
+            k: Pictures of each class.
+            seed: Decides which.
+            rest: What becomes of the other training pictures: ``"drop"``, or the split that they
+                make, without those that share a group with one that was taken.
+
+        Raises:
+            DataError: If a class has fewer, `k` is no number, the labels are numbers, or the split
+                that the rest is to make is there already.
+        """
+        chosen = k_shot(self.train, k, checked_seed("few", seed))
+        val, test = self.val, self.test
+        if rest != "drop":
+            self._check_rest(rest)
+            others = self.train.taken(strangers("few", self.train, chosen), rest)
+            val, test = (others, test) if rest == "val" else (val, others)
+        return self._of(self.train.taken(chosen, "train"), val, test)
+
+    def _check_rest(self, rest: str) -> None:
+        known = rest in ("val", "test")
+        if known and rest not in self.splits:
+            return
+        raise DataError(
+            explain(
+                "few",
+                f"there is a {rest} split already" if known else "rest is unknown",
+                expected="'drop', or 'val' or 'test' where there is no such split",
+                received={"rest": rest, "splits": tuple(self.splits)},
+                mend="photos.few(5, rest='drop')",
             )
-        train, val = divide(self.train.labels, self.task, (fraction,), seed)
-        if not len(val):
-            raise DataError(
-                explain(
-                    "hold_out",
-                    f"the val split would be empty: {len(self.train)} pictures are too few",
-                    expected="at least two pictures in a class",
-                    received={"fraction": fraction, "pictures": len(self.train)},
-                )
+        )
+
+    def _old_validation(self, verb: str) -> Split | None:
+        """The test split of data whose training pictures are divided anew."""
+        if self.val is None or self.test is None:
+            return self.test if self.val is None else replace(self.val, name="test")
+        raise DataError(
+            explain(
+                verb,
+                "the data has a validation and a test split already",
+                expected="data with one of them at most",
+                received={"splits": tuple(self.splits)},
+                mend="Read it with val=0.",
             )
-        rest = self.train.taken(train, "train")
-        held = self.train.taken(val, "val")
-        test = self.test
-        if test is None and self.val is not None:
-            test = replace(self.val, name="test")
-        data = replace(self, train=rest, val=held, test=test)
+        )
+
+    def _of(self, train: Split, val: Split | None, test: Split | None) -> Data:
+        """The same data in other splits, counted anew."""
+        data = replace(self, train=train, val=val, test=test)
         return replace(data, report=replace(self.report, counts=data.counts(), leaks=data._leaks()))
 
     def _leaks(self) -> tuple[tuple[Path, ...], ...]:
@@ -299,16 +216,9 @@ class Data:
         """Pictures per class, per split."""
         if self.task == "values":
             return {name: {"pictures": len(split)} for name, split in self.splits.items()}
-        width = len(self.class_names)
-        totals = {
-            name: np.bincount(split.labels, minlength=width)
-            if self.task == "classes"
-            else split.labels.sum(axis=0)
-            for name, split in self.splits.items()
-        }
         return {
-            split: {name: int(n) for name, n in zip(self.class_names, row, strict=True)}
-            for split, row in totals.items()
+            name: dict(zip(self.class_names, split.counts(), strict=True))
+            for name, split in self.splits.items()
         }
 
     def show(self, split: str = "train", n: int = 16) -> Any:
@@ -360,16 +270,31 @@ class Data:
         return ", ".join(f"{value:g}" for value in np.atleast_1d(label))
 
     def __repr__(self) -> str:
-        size = (
-            "each its own size" if self.image_size is None else "{} x {}".format(*self.image_size)
-        )
         counts = ", ".join(f"{len(split)} {name}" for name, split in self.splits.items())
         names = ", ".join(self.class_names[:10]) + (" ..." if len(self.class_names) > 10 else "")
         what = f"{len(self.class_names)} {self.task} ({names})" if names else "values"
-        return printable(f"Data: {counts} pictures, {what}, {size}, {self.channels} channels")
+        return printable(f"Data: {counts} pictures, {what}, {self._form()}")
+
+    def _form(self) -> str:
+        """Size and channels, in words."""
+        size = self.image_size
+        shown = "each its own size" if size is None else "{} x {}".format(*size)
+        return f"{shown}, {self.channels} channels"
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(repr(self))}\n{html.escape(str(self.report))}</pre>"
+        """A table of classes and splits; its colours are those of the page."""
+        counts = self.counts()
+        names = list(next(iter(counts.values())))
+        rows = [
+            [shortened(name, 40), *(str(split[name]) for split in counts.values())]
+            for name in names[:_SHOWN]
+        ]
+        if len(names) > _SHOWN:
+            rows.append([f"... and {len(names) - _SHOWN} more", *("" for _ in counts)])
+        if self.task != "values":
+            rows.append(["pictures", *(str(len(split)) for split in self.splits.values())])
+        caption = [f"Data: {self._form()}", *self.report.warnings, "what was found: .report"]
+        return html_table("\n".join(caption), ["", *counts], rows)
 
 
 def check_data(value: object) -> None:
@@ -388,12 +313,3 @@ def check_data(value: object) -> None:
                 mend="fit(tk.data.from_directory('flowers/'))",
             )
         )
-
-
-def divide(
-    labels: np.ndarray[Any, Any], task: Task, fractions: tuple[float, ...], seed: int
-) -> tuple[splitting.Indices, ...]:
-    """Indices of the parts: stratified for classes, at random for all else."""
-    if task == "classes":
-        return splitting.stratified(labels, fractions, seed)
-    return splitting.shuffled(len(labels), fractions, seed)

@@ -144,7 +144,8 @@ def check_range(images: np.ndarray[Any, Any], *, verb: str) -> None:
                 "pixels lie outside 0..255",
                 expected="raw pixels 0..255; the network scales them itself",
                 received={"lowest": low, "highest": high},
-                mend="Undo your own scaling, or pass pixel_range=(low, high) to from_arrays.",
+                mend="Undo your own scaling, or pass pixel_range=(low, high) to from_arrays or "
+                "from_dataset.",
             )
         )
     if images.dtype.kind == "f" and 0 < high <= 1:
@@ -154,7 +155,7 @@ def check_range(images: np.ndarray[Any, Any], *, verb: str) -> None:
                 "pixels look like 0..1",
                 expected="raw pixels 0..255; the network scales them itself",
                 received={"lowest": low, "highest": high},
-                mend="Pass images * 255, or pixel_range=(0, 1) to from_arrays.",
+                mend="Pass images * 255, or pixel_range=(0, 1) to from_arrays or from_dataset.",
             )
         )
 

@@ -15,13 +15,15 @@ from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data.bundle import Data, Split
 from transferkit.data.decode import MAX_PIXELS, Fit, check_fit
+from transferkit.data.division import check_sides
 from transferkit.data.files import is_hidden, why_not_read
+from transferkit.data.grouping import PathGroups, checked_pattern, path_groups, relative_key
 from transferkit.data.reading import OnBad, check_on_bad, read_files
 from transferkit.errors import DataError, DataNotFoundError, explain
 
 __all__ = ["from_directory"]
 
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_SPLITS = splitting.SPLIT_NAMES
 _LAYOUT = (
     "flowers/daisy/1.jpg, flowers/rose/2.jpg, ... or flowers/train/daisy/1.jpg, flowers/val/..."
 )
@@ -47,13 +49,16 @@ def from_directory(
     class_names: Sequence[str] | None = None,
     on_bad: OnBad = "raise",
     max_pixels: int = MAX_PIXELS,
+    groups: PathGroups | None = None,
+    stable: bool = False,
 ) -> Data:
     """Read a folder with one folder of pictures for each class.
 
     If the folder has ``train/`` and perhaps ``val/`` (or ``valid/``, ``validation/``) and
     ``test/``, these are the splits. Else, or where there is no ``val/``, the training pictures are
-    divided: stratified, by seed. Every file is decoded once now, so that a bad one is found before
-    training.
+    divided: stratified, by a hash of the seed and the path below the folder, so that neither the
+    machine nor the place of the folder changes it. Every file is decoded once now, so that a bad
+    one is found before training.
 
     Args:
         path: The folder.
@@ -69,6 +74,13 @@ def from_directory(
         on_bad: ``"raise"`` names every file that cannot be decoded; ``"skip"`` leaves them out,
             counts them in the report, and warns.
         max_pixels: Pictures of more pixels count as bad and are not decoded.
+        groups: What the pictures of one subject have in common, no two of which may be on different
+            sides: a regular expression that is searched for in the path below the folder and whose
+            one bracket is the group's name (``"patient([0-9]+)_"``), or a function that gets the
+            path.
+        stable: Whether the hash alone decides, so that no picture ever changes sides when others
+            are added or taken away; `val` and `test` then hold on average. Without it every class
+            has its exact share, and an added picture moves a few others.
 
     Returns:
         JPEG, PNG, BMP and WebP pictures; what was left out, and why, stands in ``.report``.
@@ -76,13 +88,15 @@ def from_directory(
     Raises:
         DataNotFoundError: If there is no such folder.
         DataError: If there are no classes, one class, an empty class or split, splits with
-            different classes, or bad files.
+            different classes, a group in two given splits, fewer groups than splits, or bad files.
+        SpecError: If an argument is out of its range.
     """
     root = Path(path)
     check_on_bad("from_directory", on_bad)
     splitting.check_fractions("from_directory", val, test)
     seed = checked_seed("from_directory", seed)
     check_fit("from_directory", fit)
+    checked_pattern("from_directory", groups)
     scan = _scan(root)
     names = _class_names(scan, class_names, root)
     size = None if image_size is None else as_image_size(image_size, verb="from_directory")
@@ -99,7 +113,11 @@ def from_directory(
             channels=channels,
             fit=fit,
             max_pixels=max_pixels,
+            keys=tuple(relative_key(file, root) for file in files),
+            groups=path_groups("from_directory", groups, files, root),
+            stable=bool(stable),
         )
+    check_sides("from_directory", splits)
     return read_files(
         "from_directory",
         splits,

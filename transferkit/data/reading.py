@@ -14,8 +14,9 @@ import numpy as np
 
 from transferkit._text import counted, printable
 from transferkit.data import store
-from transferkit.data.bundle import Data, Split, divide
+from transferkit.data.bundle import Data, Split
 from transferkit.data.decode import decode, opened
+from transferkit.data.division import divided
 from transferkit.data.report import Report, left_out
 from transferkit.errors import DataError, DecodeError, SpecError, explain
 from transferkit.spec import Task
@@ -141,29 +142,10 @@ def _report_bad(verb: str, bad: list[tuple[Path, str]], on_bad: str) -> None:
 def _divided(
     verb: str, splits: Mapping[str, Split], task: Task, val: float, test: float, seed: int
 ) -> Data:
-    train = splits["train"]
-    found = {"val": splits.get("val"), "test": splits.get("test")}
-    shares = {
-        name: share
-        for name, share in (("val", val), ("test", test))
-        if found[name] is None and share > 0
-    }
-    if shares:
-        first, *parts = divide(train.labels, task, tuple(shares.values()), seed)
-        for (name, share), indices in zip(shares.items(), parts, strict=True):
-            if not len(indices):
-                raise DataError(
-                    explain(
-                        verb,
-                        f"the {name} split would be empty: {len(train)} pictures are too few",
-                        expected="at least two pictures in a class",
-                        received={name: share, "pictures": len(train)},
-                        mend=f"{verb}(..., {name}=0)",
-                    )
-                )
-            found[name] = train.taken(indices, name)
-        train = train.taken(first, "train")
-    return Data(train, found["val"], found["test"], task, Report({}))
+    shares = {"val": val, "test": test}
+    asked = {name: share for name, share in shares.items() if name not in splits}
+    made = {**splits, **divided(verb, splits["train"], asked, seed)}
+    return Data(made["train"], made.get("val"), made.get("test"), task, Report({}))
 
 
 def _check_filled(verb: str, data: Data) -> None:

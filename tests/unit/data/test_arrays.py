@@ -40,7 +40,7 @@ def test_class_ids_are_divided_by_class_and_seed() -> None:
 
 def test_every_picture_keeps_its_label() -> None:
     data = from_arrays(IMAGES, np.arange(10), val=0)
-    assert data.train.pixels() is IMAGES
+    np.testing.assert_array_equal(data.train.pixels(), IMAGES)
     labels = {IMAGES[i].tobytes(): IDS[i] for i in range(10)}
     for split in from_arrays(IMAGES, IDS).splits.values():
         for pixels, label in zip(split.pixels(), split.labels, strict=True):
@@ -127,7 +127,74 @@ def test_pixels_outside_pixel_range_are_refused(bad: float) -> None:
     images = IMAGES / 255.0
     images[3, 0, 0, 0] = bad
     assert "pixels lie outside pixel_range" in refusal(images, pixel_range=(0, 1))
-    assert "pixels lie outside pixel_range" in refusal(IMAGES / 255.0, pixel_range=(1, 0))
+
+
+@pytest.mark.parametrize("pair", [(1, 0), (0, 0), (0, np.inf), (0, 1, 2), "01", 255, (None, 1)])
+def test_a_pixel_range_that_is_none_is_refused(pair: Any) -> None:
+    text = refusal(IMAGES / 255.0, pixel_range=pair)
+    assert "pixel_range is no range" in text
+    assert "pixel_range=(0, 1)" in text
+
+
+def test_writing_into_the_array_afterwards_changes_nothing() -> None:
+    images, watched = IMAGES.copy(), IMAGES.copy()
+    data = from_arrays(images, IDS, validation=(watched, IDS))
+    images[:] = watched[:] = 0
+    assert data.val is not None
+    for split in (data.train, data.val):
+        np.testing.assert_array_equal(split.pixels(), IMAGES)
+
+
+def test_an_array_that_cannot_be_written_to_is_not_copied() -> None:
+    images = IMAGES.copy()
+    images.flags.writeable = False
+    assert np.shares_memory(from_arrays(images, IDS, val=0).train.pixels(), images)
+
+
+def test_a_validation_split_that_is_no_pair_is_told_what_to_type() -> None:
+    data = from_arrays(IMAGES, IDS, val=0)
+    text = refusal(validation=data)
+    assert "Data is no validation split" in text
+    assert "validation=(other.train.pixels(), other.train.labels)" in text
+    assert "validation=(split.pixels(), split.labels)" in refusal(validation=data.train)
+    text = refusal(validation=(IMAGES, IDS, np.ones(10)))
+    assert "the validation split has 3 parts" in text
+    assert "Sample weights are not taken" in text
+    assert "float is no validation split" in refusal(validation=0.2)
+
+
+@pytest.mark.parametrize("task", ["labels", "values"])
+def test_text_is_neither_rows_nor_numbers(task: Any) -> None:
+    assert "the labels are text" in refusal(labels=["1", "2"] * 5, task=task)
+
+
+def test_groups_are_kept_whole() -> None:
+    data = from_arrays(IMAGES, IDS, groups=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4], test=0.2)
+    sides = [set(split.groups.tolist()) for split in data.splits.values()]  # type: ignore[union-attr]
+    assert sorted(name for side in sides for name in side) == ["0", "1", "2", "3", "4"]
+    assert {name: len(split) for name, split in data.splits.items()} == {
+        "train": 6,
+        "val": 2,
+        "test": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("keywords", "text"),
+    [
+        ({"groups": [1, 2]}, "groups and pictures differ in number"),
+        ({"groups": np.ones((10, 2))}, "groups and pictures differ in number"),
+        ({"groups": [1, None] * 5}, "5 pictures are of no group"),
+        ({"groups": [1, np.nan] * 5}, "5 pictures are of no group"),
+        ({"groups": [1] * 10}, "there are fewer groups (1) than splits (2)"),
+        ({"groups": [1, 2] * 5, "test": 0.2}, "there are fewer groups (2) than splits (3)"),
+        ({"groups": [1, 2] * 5}, "training would be left without"),
+        ({"stable": True}, "arrays have no names that a stable division could go by"),
+        ({"stable": True, "val": 0}, "arrays have no names that a stable division could go by"),
+    ],
+)
+def test_groups_that_cannot_be_are_refused(keywords: dict[str, Any], text: str) -> None:
+    assert text in refusal(**keywords)
 
 
 @pytest.mark.parametrize(

@@ -334,3 +334,87 @@ def test_a_pipe_named_as_a_picture_is_not_opened(pets: Path) -> None:
     os.mkfifo(pets / "cat" / "pipe.jpg")
     data = from_directory(pets, image_size=4, val=0)
     assert [p.name for p in data.report.ignored["no file"]] == ["pipe.jpg"]
+
+
+def people(root: Path, count: int = 6) -> Path:
+    for person in range(count):
+        for shot in range(3):
+            for name in ("glad", "sad"):
+                picture(root / name / f"p{person}_{shot}.png", 100 * person + 10 * shot + len(name))
+    return root
+
+
+def owners(data: Data) -> dict[str, set[str]]:
+    return {name: {p.name[:2] for p in split.paths if p} for name, split in data.splits.items()}
+
+
+@pytest.mark.parametrize("groups", [r"/(p[0-9])_", lambda path: path.name.split("_")[0]])
+@pytest.mark.parametrize("stable", [False, True])
+def test_no_person_is_on_two_sides(tmp_path: Path, groups: Any, stable: bool) -> None:
+    data = from_directory(people(tmp_path), groups=groups, val=0.33, test=0.16, stable=stable)
+    found = owners(data)
+    assert set(found) == {"train", "val", "test"}
+    assert sum(map(len, found.values())) == 6
+    if not stable:
+        assert list(map(len, found.values())) == [3, 2, 1]
+    assert data.train.groups is not None
+    assert data.train.groups.tolist() == [p.name[:2] for p in data.train.paths if p]
+
+
+def test_where_a_folder_lies_changes_nothing(tmp_path: Path) -> None:
+    for name in ("first", "second/deep"):
+        folder(tmp_path / name, {"a": 20, "b": 20})
+    pairs = [
+        [
+            {path.relative_to(tmp_path / name).as_posix() for path in split.paths if path}
+            for split in from_directory(tmp_path / name, test=0.2, stable=stable).splits.values()
+        ]
+        for stable in (False, True)
+        for name in ("first", "second/deep")
+    ]
+    assert pairs[0] == pairs[1]
+    assert pairs[2] == pairs[3]
+    assert pairs[0] != pairs[2]
+
+
+def test_a_stable_file_stays_where_it_is_when_others_come(tmp_path: Path) -> None:
+    folder(tmp_path, {"a": 20, "b": 20})
+    before = from_directory(tmp_path, stable=True)
+    for i in range(20):
+        picture(tmp_path / "a" / f"new{i}.png", 500 + i)
+    (tmp_path / "b" / "3.png").unlink()
+    after = from_directory(tmp_path, stable=True)
+    for name, split in before.splits.items():
+        left = {path for path in split.paths if path and path.exists()}
+        assert left <= set(after.splits[name].paths)
+
+
+@pytest.mark.parametrize(
+    ("groups", "text"),
+    [
+        (r"p[0-9]_", "the expression has 0 groups in brackets"),
+        (r"(p)([0-9])", "the expression has 2 groups in brackets"),
+        (r"(p", "groups is no regular expression"),
+        (3, "groups is no regular expression"),
+        (r"(q[0-9])", "36 files are of no group, as"),
+        (lambda path: None, "36 files are of no group, as"),
+        (r"(p)[0-9]_", "there are fewer groups (1) than splits (2)"),
+        (r"(glad|sad)/", "training would be left without"),
+    ],
+)
+def test_groups_that_cannot_be_are_refused(tmp_path: Path, groups: Any, text: str) -> None:
+    assert text in refusal(people(tmp_path), groups=groups)
+
+
+def test_a_group_in_two_given_splits_is_refused(tmp_path: Path) -> None:
+    for name in ("train", "val"):
+        people(tmp_path / name, 2)
+    text = refusal(tmp_path, groups="(p[0-9])_")
+    assert "the group 'p0' is in train and in val" in text
+
+
+def test_a_stable_split_that_gets_nothing_says_so(tmp_path: Path) -> None:
+    folder(tmp_path, {"a": 2, "b": 2})
+    text = refusal(tmp_path, stable=True, val=0.001)
+    assert "the val split would be empty" in text
+    assert "on average only" in text
