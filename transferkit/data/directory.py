@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from transferkit._progress import Progress, check_verbose
 from transferkit._types import ImageSize, PathLike, checked_seed
 from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data.bundle import Data, Split
 from transferkit.data.decode import MAX_PIXELS, Fit, check_fit
-from transferkit.data.files import is_hidden, why_not_read
+from transferkit.data.files import BROKEN_LINK, is_hidden, why_not_read
 from transferkit.data.reading import OnBad, check_on_bad, read_files
 from transferkit.errors import DataError, DataNotFoundError, explain
 
@@ -33,6 +35,7 @@ class _Scan:
 
     files: dict[str, dict[str, list[Path]]] = field(default_factory=dict)  # split, class, files
     ignored: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
+    progress: Progress = field(default_factory=lambda: Progress("scan", verbose=0))
 
 
 def from_directory(
@@ -47,6 +50,7 @@ def from_directory(
     class_names: Sequence[str] | None = None,
     on_bad: OnBad = "raise",
     max_pixels: int = MAX_PIXELS,
+    verbose: int = 1,
 ) -> Data:
     """Read a folder with one folder of pictures for each class.
 
@@ -69,9 +73,12 @@ def from_directory(
         on_bad: ``"raise"`` names every file that cannot be decoded; ``"skip"`` leaves them out,
             counts them in the report, and warns.
         max_pixels: Pictures of more pixels count as bad and are not decoded.
+        verbose: 0 silent; 1 shows how far scanning and decoding are, if they take longer than a
+            second; 2 the same in plain lines.
 
     Returns:
-        JPEG, PNG, BMP and WebP pictures; what was left out, and why, stands in ``.report``.
+        JPEG, PNG, GIF, BMP, WebP and TIFF pictures (see `decode`); what was left out, and why,
+        stands in ``.report``.
 
     Raises:
         DataNotFoundError: If there is no such folder.
@@ -83,7 +90,9 @@ def from_directory(
     splitting.check_fractions("from_directory", val, test)
     seed = checked_seed("from_directory", seed)
     check_fit("from_directory", fit)
-    scan = _scan(root)
+    check_verbose("from_directory", verbose)
+    with Progress("scan", verbose=verbose) as progress:
+        scan = _scan(root, progress)
     names = _class_names(scan, class_names, root)
     size = None if image_size is None else as_image_size(image_size, verb="from_directory")
     splits = {}
@@ -109,10 +118,11 @@ def from_directory(
         seed=seed,
         on_bad=on_bad,
         ignored=scan.ignored,
+        verbose=verbose,
     )
 
 
-def _scan(root: Path) -> _Scan:
+def _scan(root: Path, progress: Progress) -> _Scan:
     if not root.is_dir():
         near: list[str] = []
         if root.parent.is_dir():
@@ -127,7 +137,7 @@ def _scan(root: Path) -> _Scan:
                 mend=f"Did you mean {str(root.parent / near[0])!r}?" if near else None,
             )
         )
-    scan = _Scan()
+    scan = _Scan(progress=progress)
     folders = _folders(root, scan)
     splits = {p: _SPLITS[p.name.lower()] for p in folders if p.name.lower() in _SPLITS}
     if "train" not in splits.values():
@@ -163,21 +173,44 @@ def _scan(root: Path) -> _Scan:
     return scan
 
 
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, sorted by code point.
+
+    Raises:
+        DataError: If the system does not let it be read.
+    """
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise DataError(
+            explain(
+                "from_directory",
+                f"the folder {str(folder)!r} cannot be read: {error.strerror}",
+                expected="folders that this user may read",
+            )
+        ) from error
+    return [folder / name for name in names]
+
+
 def _folders(folder: Path, scan: _Scan) -> list[Path]:
-    found = []
-    for entry in sorted(folder.iterdir(), key=lambda p: p.name):
+    found, here = [], folder.resolve()
+    for entry in _entries(folder):
         if is_hidden(entry):
             scan.ignored["hidden"].append(entry)
-        elif entry.is_dir():
-            found.append(entry)
+        elif not entry.is_dir():
+            broken = entry.is_symlink() and not entry.exists()
+            scan.ignored[BROKEN_LINK if broken else "in no class folder"].append(entry)
+        elif entry.is_symlink() and here.is_relative_to(entry.resolve()):
+            scan.ignored["a link to the folder it is in"].append(entry)
         else:
-            scan.ignored["in no class folder"].append(entry)
+            found.append(entry)
     return found
 
 
 def _files(folder: Path, scan: _Scan) -> list[Path]:
     found = []
-    for entry in sorted(folder.iterdir(), key=lambda p: p.name):
+    for entry in _entries(folder):
+        scan.progress.advance()
         reason = why_not_read(entry)
         if reason is None:
             found.append(entry)

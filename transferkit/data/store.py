@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from transferkit._progress import Progress
 from transferkit.errors import DataError
 
-__all__ = ["allocate", "fill", "memory_budget", "take"]
+__all__ = ["allocate", "each", "fill", "memory_budget", "take"]
 
 
 def memory_budget() -> int:
@@ -37,32 +38,45 @@ def allocate(shape: tuple[int, ...], dtype: Any = np.uint8) -> np.ndarray[Any, A
     return mapped
 
 
+def each(count: int, work: Callable[[int], None], *, verbose: int = 0) -> None:
+    """Do `work` for every number below `count`, with a pool of threads.
+
+    Only a few numbers wait at a time. An error of `work` ends it all.
+
+    Args:
+        count: How many.
+        work: What is done; it keeps its results itself.
+        verbose: 0 silent, 1 or 2 shows how far it is; see `Progress`.
+    """
+    workers = min(32, (os.cpu_count() or 1) + 4)
+    todo = iter(range(count))
+    with ThreadPoolExecutor(workers) as pool, Progress("decode", count, verbose=verbose) as shown:
+        while chunk := list(islice(todo, 16 * workers)):
+            for _ in pool.map(work, chunk):
+                shown.advance()
+
+
 def fill(
     into: np.ndarray[Any, Any],
     items: Sequence[Any],
     read: Callable[[Any], np.ndarray[Any, Any]],
     *,
-    workers: int | None = None,
+    verbose: int = 0,
 ) -> list[tuple[Any, Exception]]:
-    """Read every item into its row with a pool of threads, only a few of them waiting at a time.
+    """Read every item into its row; see `each`.
 
     Returns:
         The items that could not be read, with their errors.
     """
     failed: list[tuple[Any, Exception]] = []
 
-    def one(index: int) -> tuple[Any, Exception] | None:
+    def one(index: int) -> None:
         try:
             into[index] = read(items[index])
         except DataError as error:
-            return items[index], error
-        return None
+            failed.append((items[index], error))
 
-    count = workers or min(32, (os.cpu_count() or 1) + 4)
-    todo = iter(range(len(items)))
-    with ThreadPoolExecutor(count) as pool:
-        while chunk := list(islice(todo, 16 * count)):
-            failed.extend(result for result in pool.map(one, chunk) if result is not None)
+    each(len(items), one, verbose=verbose)
     return failed
 
 

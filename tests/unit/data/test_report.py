@@ -22,7 +22,8 @@ def cells(line: str) -> list[str]:
 
 
 def test_a_report_counts_every_class_in_every_split() -> None:
-    lines = str(Report(counts(3, train=10, val=2, test=1))).splitlines()
+    *lines, balance = str(Report(counts(3, train=10, val=2, test=1))).splitlines()
+    assert balance.startswith("balance: ")
     assert [cells(line) for line in lines] == [
         ["train", "val", "test"],
         ["class_000", "10", "2", "1"],
@@ -114,14 +115,14 @@ def test_classes_of_very_different_sizes_are_warned_of(train: dict[str, int], wa
 
 
 def test_a_report_without_findings_has_nothing_but_counts() -> None:
-    assert len(str(Report(counts(2, train=5))).splitlines()) == 4
+    assert len(str(Report(counts(2, train=5))).splitlines()) == 5
     assert Report(counts(2, train=5)).warnings == ()
     assert str(Report({})).split() == ["all"]
 
 
 def test_names_of_any_length_keep_the_columns() -> None:
     names = {"a": 1, "n" * 60: 2, "<script>alert(1)</script>": 3}
-    lines = str(Report({"train": names, "val": names})).splitlines()
+    *lines, _balance = str(Report({"train": names, "val": names})).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert [cells(line)[-2:] for line in lines[1:]] == [
         ["1", "1"],
