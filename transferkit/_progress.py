@@ -91,6 +91,11 @@ class Progress:
         if self.lines or self.columns:
             self.finish(self._text())
 
+    @property
+    def seconds(self) -> float:
+        """Since the count began."""
+        return self.clock() - self.began
+
     def advance(self, by: int = 1, note: str = "") -> None:
         """Count what was done, and show it if it is time to.
 
@@ -129,7 +134,7 @@ class Progress:
         self.columns = width(line)
 
     def _text(self) -> str:
-        seconds = self.clock() - self.began
+        seconds = self.seconds
         count = f"{self.done:,}"
         if self.total:
             count += f" of {self.total:,} ({100 * self.done // self.total} %)"

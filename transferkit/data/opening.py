@@ -146,9 +146,7 @@ def _check_checksums(stream: BinaryIO) -> None:
         if at > size:
             raise UnreadableError("the file is truncated")
         if zlib.crc32(kind + stream.read(length)).to_bytes(4, "big") != stream.read(4):
-            raise UnreadableError(
-                f"the file is damaged: the checksum of its {kind!r} chunk is wrong"
-            )
+            raise UnreadableError(f"the file is damaged: {kind!r} has a wrong checksum")
 
 
 class _Pillow:

@@ -40,7 +40,7 @@ def on_white(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return colour * share + 255 * (1 - share)
 
 
-def from_ink(ink: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def from_ink(ink: np.ndarray[Any, Any]) -> Any:
     return (255 - ink[..., :3].astype(float)) * (255 - ink[..., 3:]) / 255
 
 
@@ -102,7 +102,8 @@ def test_a_palette_is_looked_up(tmp_path: Path, ending: str, clear: bool) -> Non
     picture = Image.fromarray(indices, "P")
     picture.putpalette(colours.tobytes())
     path = tmp_path / f"a.{ending}"
-    picture.save(path, **({"transparency": 3} if clear else {}))
+    keywords: dict[str, Any] = {"transparency": 3} if clear else {}
+    picture.save(path, **keywords)
     expected = np.where((indices == 3)[..., None] & clear, 255, colours[indices])
     close(decode(path, image_size=None), expected)
     assert kind(path) == "palette" + " with transparency" * clear
@@ -309,7 +310,7 @@ MOVING = [Image.fromarray(np.full((6, 9), shade, np.uint8)) for shade in (40, 90
 @pytest.mark.parametrize("ending", ["gif", "png", "webp", "tif"])
 def test_the_first_frame_or_page_is_taken(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"a.{ending}"
-    keywords = {"lossless": True} if ending == "webp" else {}
+    keywords: dict[str, Any] = {"lossless": True} if ending == "webp" else {}
     MOVING[0].save(path, save_all=True, append_images=MOVING[1:], **keywords)
     with Image.open(path) as picture:
         assert getattr(picture, "n_frames", 1) == 3
