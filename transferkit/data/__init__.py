@@ -13,6 +13,17 @@ from transferkit.data.arrays import from_arrays
 from transferkit.data.bundle import Data, Split
 from transferkit.data.decode import decode
 from transferkit.data.directory import from_directory
-from transferkit.data.report import Report
+from transferkit.data.report import Balance, Report
+from transferkit.data.similar import NearDuplicates, near_duplicates
 
-__all__ = ["Data", "Report", "Split", "decode", "from_arrays", "from_directory"]
+__all__ = [
+    "Balance",
+    "Data",
+    "NearDuplicates",
+    "Report",
+    "Split",
+    "decode",
+    "from_arrays",
+    "from_directory",
+    "near_duplicates",
+]

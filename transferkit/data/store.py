@@ -38,7 +38,9 @@ def allocate(shape: tuple[int, ...], dtype: Any = np.uint8) -> np.ndarray[Any, A
     return mapped
 
 
-def each(count: int, work: Callable[[int], None], *, verbose: int = 0) -> None:
+def each(
+    count: int, work: Callable[[int], None], *, verbose: int = 0, label: str = "decode"
+) -> None:
     """Do `work` for every number below `count`, with a pool of threads.
 
     Only a few numbers wait at a time. An error of `work` ends it all.
@@ -47,10 +49,11 @@ def each(count: int, work: Callable[[int], None], *, verbose: int = 0) -> None:
         count: How many.
         work: What is done; it keeps its results itself.
         verbose: 0 silent, 1 or 2 shows how far it is; see `Progress`.
+        label: What is being done.
     """
     workers = min(32, (os.cpu_count() or 1) + 4)
     todo = iter(range(count))
-    with ThreadPoolExecutor(workers) as pool, Progress("decode", count, verbose=verbose) as shown:
+    with ThreadPoolExecutor(workers) as pool, Progress(label, count, verbose=verbose) as shown:
         while chunk := list(islice(todo, 16 * workers)):
             for _ in pool.map(work, chunk):
                 shown.advance()
