@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Sequence
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from transferkit._progress import Progress
-from transferkit.errors import DataError
+from transferkit.errors import DataError, explain
 
 __all__ = ["allocate", "each", "fill", "memory_budget", "take"]
 
@@ -27,10 +29,15 @@ def memory_budget() -> int:
 
 
 def allocate(shape: tuple[int, ...], dtype: Any = np.uint8) -> np.ndarray[Any, Any]:
-    """Room for pixels; a temporary file that goes with the array where memory is short."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    """Room for pixels; a temporary file that goes with the array where memory is short.
+
+    Raises:
+        DataError: If the file would not fit on the disk.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     if size <= memory_budget() or not size:  # an empty file cannot be mapped
         return np.empty(shape, dtype)
+    _check_disk(size)
     handle, path = tempfile.mkstemp(prefix="transferkit-", suffix=".pixels")
     os.close(handle)
     mapped = np.memmap(path, dtype, "w+", shape=shape)
@@ -89,6 +96,23 @@ def take(array: np.ndarray[Any, Any], indices: np.ndarray[Any, Any]) -> np.ndarr
     for start in range(0, len(indices), 256):
         room[start : start + 256] = array[indices[start : start + 256]]
     return room
+
+
+def _check_disk(size: int) -> None:
+    """Writing to a mapped file on a full disk would end the process without a word."""
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise DataError(
+            explain(
+                "decode",
+                f"{folder} has no room for the pixels, which do not fit into memory either",
+                expected=f"{size / 1e9:,.1f} GB",
+                received={"free": f"{free / 1e9:,.1f} GB"},
+                mend="Choose a smaller image_size, or set the environment variable TMPDIR to a "
+                "folder with more room.",
+            )
+        )
 
 
 def _remove(path: str) -> None:
