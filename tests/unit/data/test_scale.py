@@ -166,8 +166,8 @@ def a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 def labels(out: Terminal) -> list[str]:
     """What stands before the count of each last line."""
-    lines = [line.split("\r")[-1] for line in out.getvalue().splitlines() if line]
-    return [line.rsplit(",", 2)[0] for line in lines]
+    lines = [line.split("\r")[-1] for line in out.getvalue().split("\n") if line]
+    return [line.split(", ")[0] for line in lines]
 
 
 def test_scanning_decoding_and_comparing_show_how_far_they_are(
