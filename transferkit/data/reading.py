@@ -118,7 +118,7 @@ def _checked(verb: str, split: Split, verbose: int) -> tuple[Split, Findings]:
         else:
             findings.note(index, found)
 
-    store.each(len(split), read, verbose=verbose)
+    store.each(len(split), read, into=room, verbose=verbose)
     whole = replace(split, decoded=room)
     return whole.taken(findings.good, split.name) if findings.bad else whole, findings
 

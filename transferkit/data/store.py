@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import shutil
 import tempfile
@@ -46,7 +47,12 @@ def allocate(shape: tuple[int, ...], dtype: Any = np.uint8) -> np.ndarray[Any, A
 
 
 def each(
-    count: int, work: Callable[[int], None], *, verbose: int = 0, label: str = "decode"
+    count: int,
+    work: Callable[[int], None],
+    *,
+    into: np.ndarray[Any, Any] | None = None,
+    verbose: int = 0,
+    label: str = "decode",
 ) -> None:
     """Do `work` for every number below `count`, with a pool of threads.
 
@@ -55,6 +61,7 @@ def each(
     Args:
         count: How many.
         work: What is done; it keeps its results itself.
+        into: Where it keeps pixels, if they may lie on disk.
         verbose: 0 silent, 1 or 2 shows how far it is; see `Progress`.
         label: What is being done.
     """
@@ -64,6 +71,7 @@ def each(
         while chunk := list(islice(todo, 16 * workers)):
             for _ in pool.map(work, chunk):
                 shown.advance()
+            _let_go(into)
 
 
 def fill(
@@ -86,7 +94,7 @@ def fill(
         except DataError as error:
             failed.append((items[index], error))
 
-    each(len(items), one, verbose=verbose)
+    each(len(items), one, into=into, verbose=verbose)
     return failed
 
 
@@ -95,7 +103,19 @@ def take(array: np.ndarray[Any, Any], indices: np.ndarray[Any, Any]) -> np.ndarr
     room = allocate((len(indices), *array.shape[1:]), array.dtype)
     for start in range(0, len(indices), 256):
         room[start : start + 256] = array[indices[start : start + 256]]
+        _let_go(room)
+        _let_go(array)
     return room
+
+
+def _let_go(array: np.ndarray[Any, Any] | None) -> None:
+    """Let the pages of a mapped file leave memory; what was written to them is in the file.
+
+    The system would do so itself, but only once memory is short.
+    """
+    if isinstance(array, np.memmap) and array.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
+        mapped: Any = array
+        mapped._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 def _check_disk(size: int) -> None:
