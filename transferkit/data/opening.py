@@ -81,7 +81,12 @@ def opened(path: Path, max_pixels: int) -> Iterator[tuple[Image.Image, bytes]]:
     except FileNotFoundError as error:
         raise UnreadableError("there is no such file") from error
     except Exception as error:  # Pillow's plug-ins raise whatever a broken file leads them to
-        raise UnreadableError(str(error) or type(error).__name__) from error
+        raise UnreadableError(_in_words(error)) from error
+
+
+def _in_words(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return f"its pixels are damaged ({text})" if text.startswith("decoder error") else text
 
 
 @contextmanager

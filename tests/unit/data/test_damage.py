@@ -167,6 +167,13 @@ def test_a_png_with_one_changed_pixel_byte_is_damaged(tmp_path: Path) -> None:
     assert "the file is truncated" in refusal(path)
 
 
+def test_codes_of_pillow_are_put_in_words(tmp_path: Path) -> None:
+    content = bytearray(written("tiff-tiff_adobe_deflate"))
+    content[8:200] = bytes(192)
+    (tmp_path / "a.tif").write_bytes(content)
+    assert "cannot be read: its pixels are damaged (decoder error -" in refusal(tmp_path / "a.tif")
+
+
 def test_lenience_that_others_have_set_does_not_reach_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
