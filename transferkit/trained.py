@@ -287,8 +287,8 @@ def train(
             bound=model.bound,
             policy=model.policy,
             pipeline=model.pipeline,
-            train=_material(data.train, model.bound),
-            val=None if data.val is None else _material(data.val, model.bound),
+            train=_material(data.train, model.bound, verbose),
+            val=None if data.val is None else _material(data.val, model.bound, verbose),
             classes=data.train.labels if data.task == "classes" else None,
         ),
         plan,
@@ -390,5 +390,5 @@ def _target(config: Mapping[str, Any]) -> Target:
     )
 
 
-def _material(split: Split, bound: BoundHead) -> tuple[Any, np.ndarray[Any, Any]]:
-    return split.pixels(), bound.targets(split.labels)
+def _material(split: Split, bound: BoundHead, verbose: int) -> tuple[Any, np.ndarray[Any, Any]]:
+    return split.pixels(verbose=verbose), bound.targets(split.labels)

@@ -15,10 +15,13 @@ from transferkit.data.dataset import from_dataset
 from transferkit.data.decode import decode
 from transferkit.data.directory import from_directory
 from transferkit.data.frame import from_dataframe
-from transferkit.data.report import Report
+from transferkit.data.report import Balance, Report
+from transferkit.data.similar import NearDuplicates, near_duplicates
 
 __all__ = [
+    "Balance",
     "Data",
+    "NearDuplicates",
     "Report",
     "Split",
     "decode",
@@ -26,4 +29,5 @@ __all__ = [
     "from_dataframe",
     "from_dataset",
     "from_directory",
+    "near_duplicates",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ from transferkit.data.decode import Fit
 from transferkit.data.division import divided
 from transferkit.data.folds import fold_numbers, k_shot, strangers
 from transferkit.data.pictures import Split
-from transferkit.data.report import Report
+from transferkit.data.report import Report, leaks
 from transferkit.errors import DataError, SpecError, did_you_mean, explain
 from transferkit.spec import Target, Task
 
@@ -204,13 +203,9 @@ class Data:
     def _of(self, train: Split, val: Split | None, test: Split | None) -> Data:
         """The same data in other splits, counted anew."""
         data = replace(self, train=train, val=val, test=test)
-        return replace(data, report=replace(self.report, counts=data.counts(), leaks=data._leaks()))
-
-    def _leaks(self) -> tuple[tuple[Path, ...], ...]:
-        """Those groups of duplicates that lie in more than one of the present splits."""
-        home = {path: name for name, split in self.splits.items() for path in split.paths}
-        groups = self.report.duplicates
-        return tuple(g for g in groups if len({home[p] for p in g if p in home}) > 1)
+        homes = {name: split.paths for name, split in data.splits.items()}
+        found = leaks(self.report.duplicates, homes)
+        return replace(data, report=replace(self.report, counts=data.counts(), leaks=found))
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """Pictures per class, per split."""

@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from transferkit._types import ImageSize
 from transferkit._types import image_size as as_image_size
+from transferkit.data.formats import READ_NAMES, format_of
+from transferkit.data.modes import MODES, check_range_known, in_mode, kind_of, orientation
+from transferkit.data.opening import UnreadableError, opened
 from transferkit.errors import DataError, DecodeError, SpecError, did_you_mean, explain
 
-__all__ = ["FITS", "MAX_PIXELS", "Fit", "check_range", "decode", "resize_array"]
+__all__ = [
+    "FITS",
+    "MAX_PIXELS",
+    "Fit",
+    "Found",
+    "check_channels",
+    "check_file",
+    "check_range",
+    "decode",
+    "read_file",
+    "resize_array",
+]
 
 Fit = Literal["crop", "stretch", "pad"]
 FITS = ("crop", "stretch", "pad")
 MAX_PIXELS = 100_000_000
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-_OPENING = threading.Lock()  # warning filters belong to the process, and a pool of threads decodes
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one file turned out to be.
+
+    Attributes:
+        height: In pixels, once it is upright.
+        width: In pixels, once it is upright.
+        kind: How it holds its colours: one of `modes.KINDS`.
+        format: Pillow's name of the format, whatever the file's ending says.
+        digest: 16 bytes that only files with the same bytes share.
+    """
+
+    height: int
+    width: int
+    kind: str
+    format: str
+    digest: bytes
 
 
 def decode(
@@ -33,8 +63,11 @@ def decode(
 ) -> np.ndarray[Any, Any]:
     """Decode a picture and bring it to size.
 
-    EXIF orientation is applied. Transparent pixels are shown on white. 16-bit grey is scaled to 8.
-    Resizing is bilinear and antialiased.
+    Files are JPEG, PNG, GIF, BMP, WebP or TIFF, told by their content and not by their name. Of an
+    animation the first frame is taken, of a TIFF with several pages the first. EXIF orientation is
+    applied. Transparent pixels are shown on white. 16-bit grey is rounded to 8 bits, of 16-bit
+    colour the upper 8 are taken; CMYK becomes RGB as ``(1 - ink) * (1 - black)``, and colour
+    profiles are not applied. Resizing is bilinear and antialiased.
 
     Args:
         picture: A path, a ``PIL.Image``, or an array ``(height, width[, channels])`` of pixels
@@ -58,20 +91,69 @@ def decode(
     if isinstance(picture, np.ndarray):
         check_range(picture, verb="decode")
         return resize_array(picture, size, fit, channels)
-    if channels not in _MODES:
+    check_channels("decode", channels)
+    if isinstance(picture, Image.Image):
+        return _from_picture(picture, size, fit, channels)
+    path = Path(picture)
+    try:
+        return read_file(path, size, fit, channels, max_pixels)[0]
+    except UnreadableError as error:
+        raise _decode_error(f"{path} cannot be read: {error}", error.mend) from error
+
+
+def read_file(
+    path: Path, size: tuple[int, int] | None, fit: Fit, channels: int, max_pixels: int
+) -> tuple[np.ndarray[Any, Any], Found]:
+    """Decode a file and say what it is; the arguments are those of `decode`, checked.
+
+    Raises:
+        UnreadableError: With the reason.
+    """
+    with opened(path, max_pixels) as (file, digest):
+        kind = kind_of(file)
+        picture = in_mode(file, channels)
+        found = Found(picture.height, picture.width, kind, format_of(file.format), digest)
+        return _pixels(picture, size, fit), found
+
+
+def check_file(path: Path, max_pixels: int) -> Found:
+    """Read all of a file to see whether it can be decoded, and keep no pixels.
+
+    Of a JPEG all is read and an eighth of each side is computed, which takes half the time.
+
+    Raises:
+        UnreadableError: Whenever `read_file` would.
+    """
+    with opened(path, max_pixels) as (file, digest):
+        check_range_known(file)
+        (width, height), kind, form = file.size, kind_of(file), format_of(file.format)
+        if form == "JPEG":
+            file.draft(file.mode, (1, 1))
+            file.load()
+            if orientation(file) >= 5:
+                width, height = height, width
+        else:
+            picture = in_mode(file, 3)
+            width, height = picture.size
+        return Found(height, width, kind, form, digest)
+
+
+def check_channels(verb: str, channels: Any) -> None:
+    """Refuse a number of channels that picture files do not give.
+
+    Raises:
+        SpecError: Naming those they do.
+    """
+    if channels not in MODES:
         raise SpecError(
             explain(
-                "decode",
+                verb,
                 f"picture files do not give {channels} channels",
                 expected="1 (grey), 3 (RGB) or 4 (RGBA)",
                 received={"channels": channels},
                 mend="tk.data.from_arrays takes any number of channels.",
             )
         )
-    if isinstance(picture, Image.Image):
-        turned = _in_mode(picture, channels)
-        return np.asarray(_fitted(turned, size, fit)).reshape(*_hw(size, turned), -1)
-    return _from_file(Path(picture), size, fit, channels, max_pixels)
 
 
 def check_fit(verb: str, fit: Any) -> None:
@@ -90,31 +172,6 @@ def check_fit(verb: str, fit: Any) -> None:
                 mend=f"{verb}(..., fit='crop')",
             )
         )
-
-
-def opened(path: Path) -> Image.Image:
-    """A picture's file, its header read. Its size is for the caller to check, and not for Pillow.
-
-    Raises:
-        OSError: As Pillow does.
-    """
-    with _OPENING, warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            return Image.open(path)
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-
-
-def upright(picture: Image.Image) -> Image.Image:
-    """A picture turned as its EXIF says; as it lies where that says nothing that makes sense."""
-    try:
-        return ImageOps.exif_transpose(picture)
-    except OSError:  # of the pixels
-        raise
-    except Exception:  # of the metadata, which may hold anything
-        return picture
 
 
 def check_range(images: np.ndarray[Any, Any], *, verb: str) -> None:
@@ -212,46 +269,18 @@ def resize_array(
     return np.stack(planes, axis=-1)
 
 
-def _from_file(
-    path: Path, size: tuple[int, int] | None, fit: Fit, channels: int, max_pixels: int
+def _from_picture(
+    picture: Image.Image, size: tuple[int, int] | None, fit: Fit, channels: int
 ) -> np.ndarray[Any, Any]:
     try:
-        with opened(path) as picture_file:
-            _check_size(path, picture_file.size, max_pixels)
-            picture = _in_mode(picture_file, channels)
-            return np.asarray(_fitted(picture, size, fit)).reshape(*_hw(size, picture), -1)
-    except DecodeError:
-        raise
-    except FileNotFoundError as error:
-        raise _unreadable(path, "there is no such file") from error
-    except UnidentifiedImageError as error:
-        empty = path.stat().st_size == 0
-        reason = "the file is empty" if empty else "it is no picture that Pillow knows"
-        raise _unreadable(path, reason) from error
-    except Exception as error:  # Pillow's plug-ins raise whatever a broken file leads them to
-        raise _unreadable(path, str(error) or type(error).__name__) from error
+        return _pixels(in_mode(picture, channels), size, fit)
+    except UnreadableError as error:
+        raise _decode_error(f"the picture cannot be used: {error}", error.mend) from error
 
 
-def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
-        raise _unreadable(
-            path, f"{height} x {width} pixels are more than max_pixels={max_pixels:,}"
-        )
-    if min(width, height) < 2:
-        raise _unreadable(path, f"{height} x {width} pixels show nothing")
-
-
-def _in_mode(picture: Image.Image, channels: int) -> Image.Image:
-    """Upright, and in the mode that has so many channels."""
-    turned = upright(picture)
-    if turned.mode.startswith("I;16") or turned.mode == "I":
-        values = np.asarray(turned, dtype=np.float64) / 257.0
-        turned = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
-    if channels != 4 and ("A" in turned.getbands() or "transparency" in turned.info):
-        clear = turned.convert("RGBA")
-        turned = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
-    return turned.convert(_MODES[channels])
+def _pixels(picture: Image.Image, size: tuple[int, int] | None, fit: Fit) -> np.ndarray[Any, Any]:
+    fitted = np.asarray(_fitted(picture, size, fit))
+    return fitted if fitted.ndim == 3 else fitted[..., None]
 
 
 def _fitted(picture: Image.Image, size: tuple[int, int] | None, fit: Fit) -> Image.Image:
@@ -265,16 +294,13 @@ def _fitted(picture: Image.Image, size: tuple[int, int] | None, fit: Fit) -> Ima
     return ImageOps.pad(picture, size[::-1], bilinear)
 
 
-def _hw(size: tuple[int, int] | None, picture: Image.Image) -> tuple[int, int]:
-    return size if size is not None else (picture.height, picture.width)
-
-
-def _unreadable(path: Path, reason: str) -> DecodeError:
+def _decode_error(what: str, mend: str | None) -> DecodeError:
+    todo = mend or "Delete or replace the file"
     return DecodeError(
         explain(
             "decode",
-            f"{path} cannot be read: {reason}",
-            expected="a whole JPEG, PNG, BMP or WebP picture",
-            mend="Delete or replace the file, or pass on_bad='skip' to from_directory.",
+            what,
+            expected=f"a whole {READ_NAMES} picture",
+            mend=f"{todo}, or pass on_bad='skip' to from_directory.",
         )
     )

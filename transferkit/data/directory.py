@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
+from transferkit._progress import Progress, check_verbose
 from transferkit._types import ImageSize, PathLike, checked_seed
 from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data.bundle import Data, Split
 from transferkit.data.decode import MAX_PIXELS, Fit, check_fit
 from transferkit.data.division import check_sides
-from transferkit.data.files import is_hidden, why_not_read
+from transferkit.data.files import BROKEN_LINK, is_hidden, why_not_read
 from transferkit.data.grouping import PathGroups, checked_pattern, path_groups, relative_key
 from transferkit.data.reading import OnBad, check_on_bad, read_files
 from transferkit.errors import DataError, DataNotFoundError, explain
@@ -35,6 +37,7 @@ class _Scan:
 
     files: dict[str, dict[str, list[Path]]] = field(default_factory=dict)  # split, class, files
     ignored: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
+    progress: Progress = field(default_factory=lambda: Progress("scan", verbose=0))
 
 
 def from_directory(
@@ -51,6 +54,7 @@ def from_directory(
     max_pixels: int = MAX_PIXELS,
     groups: PathGroups | None = None,
     stable: bool = False,
+    verbose: int = 1,
 ) -> Data:
     """Read a folder with one folder of pictures for each class.
 
@@ -81,9 +85,12 @@ def from_directory(
         stable: Whether the hash alone decides, so that no picture ever changes sides when others
             are added or taken away; `val` and `test` then hold on average. Without it every class
             has its exact share, and an added picture moves a few others.
+        verbose: 0 silent; 1 shows how far scanning and decoding are, if they take longer than a
+            second; 2 the same in plain lines.
 
     Returns:
-        JPEG, PNG, BMP and WebP pictures; what was left out, and why, stands in ``.report``.
+        JPEG, PNG, GIF, BMP, WebP and TIFF pictures (see `decode`); what was left out, and why,
+        stands in ``.report``.
 
     Raises:
         DataNotFoundError: If there is no such folder.
@@ -97,7 +104,9 @@ def from_directory(
     seed = checked_seed("from_directory", seed)
     check_fit("from_directory", fit)
     checked_pattern("from_directory", groups)
-    scan = _scan(root)
+    check_verbose("from_directory", verbose)
+    with Progress("scan", verbose=verbose) as progress:
+        scan = _scan(root, progress)
     names = _class_names(scan, class_names, root)
     size = None if image_size is None else as_image_size(image_size, verb="from_directory")
     splits = {}
@@ -127,10 +136,11 @@ def from_directory(
         seed=seed,
         on_bad=on_bad,
         ignored=scan.ignored,
+        verbose=verbose,
     )
 
 
-def _scan(root: Path) -> _Scan:
+def _scan(root: Path, progress: Progress) -> _Scan:
     if not root.is_dir():
         near: list[str] = []
         if root.parent.is_dir():
@@ -145,7 +155,7 @@ def _scan(root: Path) -> _Scan:
                 mend=f"Did you mean {str(root.parent / near[0])!r}?" if near else None,
             )
         )
-    scan = _Scan()
+    scan = _Scan(progress=progress)
     folders = _folders(root, scan)
     splits = {p: _SPLITS[p.name.lower()] for p in folders if p.name.lower() in _SPLITS}
     if "train" not in splits.values():
@@ -181,21 +191,44 @@ def _scan(root: Path) -> _Scan:
     return scan
 
 
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, sorted by code point.
+
+    Raises:
+        DataError: If the system does not let it be read.
+    """
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise DataError(
+            explain(
+                "from_directory",
+                f"the folder {str(folder)!r} cannot be read: {error.strerror}",
+                expected="folders that this user may read",
+            )
+        ) from error
+    return [folder / name for name in names]
+
+
 def _folders(folder: Path, scan: _Scan) -> list[Path]:
-    found = []
-    for entry in sorted(folder.iterdir(), key=lambda p: p.name):
+    found, here = [], folder.resolve()
+    for entry in _entries(folder):
         if is_hidden(entry):
             scan.ignored["hidden"].append(entry)
-        elif entry.is_dir():
-            found.append(entry)
+        elif not entry.is_dir():
+            broken = entry.is_symlink() and not entry.exists()
+            scan.ignored[BROKEN_LINK if broken else "in no class folder"].append(entry)
+        elif entry.is_symlink() and here.is_relative_to(entry.resolve()):
+            scan.ignored["a link to the folder it is in"].append(entry)
         else:
-            scan.ignored["in no class folder"].append(entry)
+            found.append(entry)
     return found
 
 
 def _files(folder: Path, scan: _Scan) -> list[Path]:
     found = []
-    for entry in sorted(folder.iterdir(), key=lambda p: p.name):
+    for entry in _entries(folder):
+        scan.progress.advance()
         reason = why_not_read(entry)
         if reason is None:
             found.append(entry)

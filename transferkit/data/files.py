@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
-__all__ = ["READ", "is_hidden", "why_not_read"]
+from transferkit.data.formats import ENDINGS, OTHER_PICTURES
 
-READ = frozenset({".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"})
+__all__ = ["BROKEN_LINK", "READ", "is_hidden", "why_not_read"]
+
+READ = frozenset(ENDINGS)
 """Endings, in small letters, of the pictures that are read."""
 
-_OTHER_PICTURES = frozenset({".avif", ".gif", ".heic", ".svg", ".tif", ".tiff"})
-_LITTER = frozenset({"__macosx", "desktop.ini", "thumbs.db"})
+BROKEN_LINK = "a broken link"
+_LITTER = frozenset({"$recycle.bin", "@eadir", "__macosx", "desktop.ini", "thumbs.db"})
 
 
 def is_hidden(entry: Path) -> bool:
@@ -20,15 +23,19 @@ def is_hidden(entry: Path) -> bool:
 
 def why_not_read(entry: Path) -> str | None:
     """Why an entry of a folder of pictures is left out; None for a picture."""
-    ending = entry.suffix.lower()
     if is_hidden(entry):
         return "hidden"
-    if entry.is_dir():
+    ending = entry.suffix.lower()
+    try:
+        kind = entry.stat().st_mode
+    except OSError:  # it leads nowhere, or round in a circle
+        return BROKEN_LINK if entry.is_symlink() else "not accessible"
+    if stat.S_ISDIR(kind):
         return "a folder inside a class folder"
-    if entry.exists() and not entry.is_file():  # opening a pipe would wait for ever
+    if not stat.S_ISREG(kind):  # opening a pipe would wait for ever
         return "no file"
     if ending in READ:
         return None
-    if ending in _OTHER_PICTURES:
+    if ending in OTHER_PICTURES:
         return f"{ending} pictures are not read, convert them to PNG"
     return "no picture"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -86,17 +85,22 @@ class Split:
             return tuple(int(n) for n in labels.sum(axis=0))
         return tuple(int(n) for n in np.bincount(labels, minlength=len(self.class_names)))
 
-    def pixels(self) -> Any:
+    def pixels(self, *, verbose: int = 0) -> Any:
         """All pixels ``(n, height, width, channels)``, 0..255: an array, on disk if it is large.
+
+        Args:
+            verbose: 0 silent, 1 or 2 shows how far it is, if it takes longer than a second.
 
         Raises:
             DataError: If there is no `image_size` and the pictures differ.
             DecodeError: If a file cannot be decoded any more.
         """
-        return self._pixels
+        kept = vars(self)
+        if "_pixels" not in kept:
+            kept["_pixels"] = self._decode_all(verbose)
+        return kept["_pixels"]
 
-    @cached_property
-    def _pixels(self) -> Any:
+    def _decode_all(self, verbose: int) -> Any:
         if self.decoded is not None:
             return self.decoded
         arrays = isinstance(self.sources, np.ndarray)
@@ -113,7 +117,7 @@ class Split:
             )
         dtype = self.sources.dtype if arrays else np.uint8
         room = store.allocate((len(self), *self.image_size, self.channels), dtype)
-        failed = store.fill(room, self.sources, self._decode)
+        failed = store.fill(room, self.sources, self._decode, verbose=verbose)
         if failed:
             raise failed[0][1]
         return room

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
+from transferkit._progress import check_verbose
 from transferkit._text import counted, printable
 from transferkit.data import store
 from transferkit.data.bundle import Data, Split
-from transferkit.data.decode import decode, opened
+from transferkit.data.decode import check_channels, check_file, check_fit, read_file
 from transferkit.data.division import divided
-from transferkit.data.report import Report, left_out
+from transferkit.data.findings import Findings, Summary
+from transferkit.data.formats import READ_NAMES
+from transferkit.data.opening import UnreadableError
+from transferkit.data.report import Report, leaks, left_out
 from transferkit.errors import DataError, DecodeError, SpecError, explain
 from transferkit.spec import Task
 
@@ -53,8 +53,11 @@ def read_files(
     seed: int,
     on_bad: OnBad,
     ignored: Mapping[str, Sequence[Path]],
+    verbose: int = 0,
 ) -> Data:
     """Decode every file once, divide what is not divided, and report.
+
+    Each file is opened once, and everything that the report says of it is found then.
 
     Args:
         verb: The function that the user called, for the errors.
@@ -65,62 +68,63 @@ def read_files(
         seed: Decides which.
         on_bad: What is done with files that cannot be decoded.
         ignored: Files that were left out, by reason, for the report.
+        verbose: 0 silent, 1 or 2 shows how far it is, if it takes longer than a second.
 
     Raises:
         DecodeError: Naming every bad file, with ``on_bad="raise"``.
         DataError: If a split or a training class would be empty.
     """
-    read, bad = {}, []
+    check_verbose(verb, verbose)
+    read, findings = {}, []
     for name, split in splits.items():
-        read[name], failed = _checked(split)
-        bad.extend(failed)
+        read[name], found = _checked(verb, split, verbose)
+        findings.append(found)
+    bad = tuple(entry for found in findings for entry in found.bad_files())
     _report_bad(verb, bad, on_bad)
     data = _divided(verb, read, task, val, test, seed)
     _check_filled(verb, data)
-    groups, leaks = _duplicates(data)
+    files = Summary(findings)
+    groups = files.duplicates()
     report = Report(
         counts=data.counts(),
-        sizes=_sizes(data),
+        sizes=files.sizes(),
+        kinds=files.kinds(),
         ignored={reason: tuple(paths) for reason, paths in ignored.items()},
-        bad=tuple(bad),
+        bad=bad,
+        mismatched=files.mismatched(),
         duplicates=groups,
-        leaks=leaks,
+        leaks=leaks(groups, {name: split.paths for name, split in data.splits.items()}),
     )
     return replace(data, report=report)
 
 
-def _checked(split: Split) -> tuple[Split, list[tuple[Path, str]]]:
+def _checked(verb: str, split: Split, verbose: int) -> tuple[Split, Findings]:
     """Decode every file once: into its place, or without a size only to see that it can be."""
-    size = split.image_size
-    shape = (len(split), *size, split.channels) if size else (len(split), 0)
-    room = store.allocate(shape)
+    check_fit(verb, split.fit)
+    check_channels(verb, split.channels)
+    size, files = split.image_size, split.sources
+    room = store.allocate((len(split), *size, split.channels)) if size else None
+    findings = Findings(files)
 
-    def read(file: Path) -> Any:
-        pixels = decode(
-            file,
-            image_size=size,
-            fit=split.fit,
-            channels=split.channels,
-            max_pixels=split.max_pixels,
-        )
-        return pixels if size else np.empty(0, np.uint8)
+    def read(index: int) -> None:
+        try:
+            if room is None:
+                found = check_file(files[index], split.max_pixels)
+            else:
+                room[index], found = read_file(
+                    files[index], size, split.fit, split.channels, split.max_pixels
+                )
+        except UnreadableError as error:
+            findings.bad[index] = str(error)
+        else:
+            findings.note(index, found)
 
-    failed = store.fill(room, split.sources, read)
-    decoded = room if size else None
-    if not failed:
-        return replace(split, decoded=decoded), []
-    lost = {file for file, _ in failed}
-    kept = np.asarray([i for i, file in enumerate(split.sources) if file not in lost], np.int64)
-    left = replace(split, decoded=decoded).taken(kept, split.name)
-    return left, [(file, _reason(error)) for file, error in failed]
-
-
-def _reason(error: Exception) -> str:
-    text = str(error)
-    return text.split("cannot be read: ", 1)[-1].split(". Expected", 1)[0]
+    store.each(len(split), read, into=room, verbose=verbose)
+    whole = replace(split, decoded=room)
+    return whole.taken(findings.good, split.name) if findings.bad else whole, findings
 
 
-def _report_bad(verb: str, bad: list[tuple[Path, str]], on_bad: str) -> None:
+def _report_bad(verb: str, bad: Sequence[tuple[Path, str]], on_bad: str) -> None:
     if not bad:
         return
     listed = "; ".join(f"{file}: {reason}" for file, reason in bad[:10])
@@ -133,7 +137,7 @@ def _report_bad(verb: str, bad: list[tuple[Path, str]], on_bad: str) -> None:
         explain(
             verb,
             f"{counted(len(bad), 'file')} cannot be decoded: {listed}{more}",
-            expected="whole JPEG, PNG, BMP or WebP pictures",
+            expected=f"whole {READ_NAMES} pictures",
             mend="Delete or replace them, or leave them out with on_bad='skip'.",
         )
     )
@@ -161,33 +165,3 @@ def _check_filled(verb: str, data: Data) -> None:
                     received={"split": name},
                 )
             )
-
-
-def _duplicates(data: Data) -> tuple[tuple[tuple[Path, ...], ...], tuple[tuple[Path, ...], ...]]:
-    """Groups of files with the same bytes, and those that lie in several splits."""
-    by_size: dict[int, list[tuple[str, Path]]] = defaultdict(list)
-    for name, split in data.splits.items():
-        for file in split.sources:
-            by_size[file.stat().st_size].append((name, file))
-    by_bytes: dict[bytes, list[tuple[str, Path]]] = defaultdict(list)
-    for size, files in by_size.items():
-        for name, file in files if len(files) > 1 else ():
-            digest = hashlib.blake2b(file.read_bytes()).digest() + size.to_bytes(8, "big")
-            by_bytes[digest].append((name, file))
-    groups = [group for group in by_bytes.values() if len(group) > 1]
-    return (
-        tuple(tuple(file for _, file in group) for group in groups),
-        tuple(
-            tuple(file for _, file in group) for group in groups if len({n for n, _ in group}) > 1
-        ),
-    )
-
-
-def _sizes(data: Data) -> tuple[tuple[int, int], ...]:
-    sizes = []
-    for split in data.splits.values():
-        for file in split.sources:
-            with opened(file) as picture:
-                sizes.append((picture.height, picture.width))
-    sizes.sort(key=lambda size: size[0] * size[1])
-    return (sizes[0], sizes[len(sizes) // 2], sizes[-1])

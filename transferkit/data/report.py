@@ -2,36 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transferkit._text import counted, printable, shortened, text_table
+from transferkit._text import counted, html_summary, html_table, printable, shortened, text_table
 
-__all__ = ["Report", "left_out"]
+__all__ = ["Balance", "Report", "leaks", "left_out"]
 
 _SHOWN = 20  # classes
+_NAME = 40  # columns of a class's name
+
+Groups = tuple[tuple[Path, ...], ...]
+
+
+@dataclass(frozen=True)
+class Balance:
+    """How evenly the training pictures lie in their classes.
+
+    Attributes:
+        largest: The largest class, and its pictures.
+        smallest: The smallest class, and its pictures.
+        ratio: Pictures of the largest class for one of the smallest; infinite if that has none.
+        effective: ``exp(entropy of the classes' shares) / classes``: 1 where all are alike, and
+            the share of the classes that are left where the others have next to nothing.
+    """
+
+    largest: tuple[str, int]
+    smallest: tuple[str, int]
+    ratio: float
+    effective: float
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found.
+    """What was found; ``print(report)`` says it all, a notebook shows it as tables.
 
     Attributes:
         counts: Pictures per class, per split.
-        sizes: Smallest, median and largest (height, width), where pictures came from files.
+        sizes: Smallest, median and largest (height, width), where pictures came from files, as
+            they are when upright.
         ignored: Files that were left out, by reason.
         bad: Files that cannot be decoded, with the reason.
         duplicates: Groups of files with the same bytes.
         leaks: Those of the groups that lie in more than one split.
+        kinds: How many files hold their colours in which way: grey, RGB, palette, CMYK, ...
+        mismatched: Files that are of another format than their ending says, with that format.
     """
 
     counts: Mapping[str, Mapping[str, int]]
     sizes: tuple[tuple[int, int], ...] = ()
     ignored: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     bad: tuple[tuple[Path, str], ...] = ()
-    duplicates: tuple[tuple[Path, ...], ...] = ()
-    leaks: tuple[tuple[Path, ...], ...] = ()
+    duplicates: Groups = ()
+    leaks: Groups = ()
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    mismatched: tuple[tuple[Path, str], ...] = ()
+
+    @property
+    def balance(self) -> Balance | None:
+        """How even the classes are; None where there are none, or no training pictures."""
+        train = self.counts.get("train", {})
+        total = sum(train.values())
+        if len(train) < 2 or not total:
+            return None
+        largest, smallest = max(train, key=train.__getitem__), min(train, key=train.__getitem__)
+        most, least = train[largest], train[smallest]
+        shares = [count / total for count in train.values() if count]
+        entropy = -sum(share * math.log(share) for share in shares)
+        return Balance(
+            largest=(largest, most),
+            smallest=(smallest, least),
+            ratio=most / least if least else math.inf,
+            effective=math.exp(entropy) / len(train),
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -56,35 +101,79 @@ class Report:
             yield left_out(len(self.bad))
 
     def __str__(self) -> str:
-        return "\n".join((*self._count_lines(), *map(printable, self._file_lines())))
+        header, rows, more = self._count_rows()
+        lines = text_table(header, rows).splitlines()
+        if more:
+            lines.insert(-1, more)
+        found = (printable(f"{name}: {value}") for name, value in self._findings())
+        return "\n".join((*lines, *found))
 
-    def _count_lines(self) -> list[str]:
+    def _repr_html_(self) -> str:
+        header, rows, more = self._count_rows()
+        if more:
+            rows.insert(-1, [more, *[""] * len(self.counts)])
+        return html_table("Pictures", header, rows) + html_summary(list(self._findings()))
+
+    def _count_rows(self) -> tuple[list[str], list[list[str]], str]:
+        """The header, a row for each class shown and one for all, and how many are not shown."""
         names = list(dict.fromkeys(name for split in self.counts.values() for name in split))
         rows = [
-            [shortened(name, 40), *(str(split.get(name, 0)) for split in self.counts.values())]
+            [shortened(name, _NAME), *(f"{s.get(name, 0)}" for s in self.counts.values())]
             for name in names[:_SHOWN]
         ]
         rows.append(["all", *(str(sum(split.values())) for split in self.counts.values())])
-        lines = text_table(["", *self.counts], rows).splitlines()
-        if len(names) > _SHOWN:
-            lines.insert(-1, f"... and {len(names) - _SHOWN} more classes")
-        return lines
+        left = len(names) - _SHOWN
+        return ["", *self.counts], rows, f"... and {left} more classes" if left > 0 else ""
 
-    def _file_lines(self) -> Iterator[str]:
+    def _findings(self) -> Iterator[tuple[str, str]]:
+        """What is said of the files, each with the word it stands behind."""
+        if (balance := self.balance) is not None:
+            yield "balance", _in_words(balance)
         if self.sizes:
             low, middle, high = (f"{height} x {width}" for height, width in self.sizes)
-            yield f"sizes: {low} smallest, {middle} median, {high} largest"
+            yield "sizes", f"{low} smallest, {middle} median, {high} largest"
+        if self.kinds:
+            yield "colours", ", ".join(f"{n:,} {kind}" for kind, n in self.kinds.items())
         for reason, paths in self.ignored.items():
-            yield f"ignored: {len(paths)} ({reason}), as {paths[0]}"
+            yield "ignored", f"{len(paths)} ({reason}), as {paths[0]}"
         for path, reason in self.bad[:10]:
-            yield f"bad: {path}: {reason}"
+            yield "bad", f"{path}: {reason}"
+        if self.mismatched:
+            path, form = self.mismatched[0]
+            number = counted(len(self.mismatched), "file")
+            yield "endings", f"{number} of another format than the name says, as {path}: {form}"
         if self.duplicates:
             groups = counted(len(self.duplicates), "group")
-            yield f"duplicates: {groups} of files with the same bytes"
-        yield from (f"warning: {text}" for text in self._warnings())
+            yield "duplicates", f"{groups} of files with the same bytes"
+        yield from (("warning", text) for text in self._warnings())
+
+
+def leaks(groups: Groups, splits: Mapping[str, Sequence[Path | None]]) -> Groups:
+    """Those of `groups` that lie in more than one split.
+
+    Args:
+        groups: Files that are alike.
+        splits: The files of each split.
+    """
+    wanted = {path for group in groups for path in group}
+    homes: dict[Path, set[str]] = {path: set() for path in wanted}
+    for name, paths in splits.items():
+        for path in paths:
+            if path is not None and path in wanted:
+                homes[path].add(name)
+    return tuple(g for g in groups if len(set().union(*(homes[path] for path in g))) > 1)
 
 
 def left_out(files: int) -> str:
     """What is said of files that cannot be decoded and were skipped."""
     be = "is" if files == 1 else "are"
     return f"{counted(files, 'file')} cannot be decoded and {be} left out"
+
+
+def _in_words(balance: Balance) -> str:
+    (largest, most), (smallest, least) = balance.largest, balance.smallest
+    ratio = f"{balance.ratio:.1f} to 1" if least else f"{most:,} to none"
+    return (
+        f"{shortened(largest, _NAME)} has most ({most:,}), {shortened(smallest, _NAME)} least "
+        f"({least:,}): {ratio}, effective share of the classes {balance.effective:.0%}"
+    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 import os
+import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Sequence
@@ -12,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.errors import DataError
+from transferkit._progress import Progress
+from transferkit.errors import DataError, explain
 
-__all__ = ["allocate", "fill", "memory_budget", "take"]
+__all__ = ["allocate", "each", "fill", "memory_budget", "take"]
 
 
 def memory_budget() -> int:
@@ -26,10 +30,15 @@ def memory_budget() -> int:
 
 
 def allocate(shape: tuple[int, ...], dtype: Any = np.uint8) -> np.ndarray[Any, Any]:
-    """Room for pixels; a temporary file that goes with the array where memory is short."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    """Room for pixels; a temporary file that goes with the array where memory is short.
+
+    Raises:
+        DataError: If the file would not fit on the disk.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     if size <= memory_budget() or not size:  # an empty file cannot be mapped
         return np.empty(shape, dtype)
+    _check_disk(size)
     handle, path = tempfile.mkstemp(prefix="transferkit-", suffix=".pixels")
     os.close(handle)
     mapped = np.memmap(path, dtype, "w+", shape=shape)
@@ -37,32 +46,55 @@ def allocate(shape: tuple[int, ...], dtype: Any = np.uint8) -> np.ndarray[Any, A
     return mapped
 
 
+def each(
+    count: int,
+    work: Callable[[int], None],
+    *,
+    into: np.ndarray[Any, Any] | None = None,
+    verbose: int = 0,
+    label: str = "decode",
+) -> None:
+    """Do `work` for every number below `count`, with a pool of threads.
+
+    Only a few numbers wait at a time. An error of `work` ends it all.
+
+    Args:
+        count: How many.
+        work: What is done; it keeps its results itself.
+        into: Where it keeps pixels, if they may lie on disk.
+        verbose: 0 silent, 1 or 2 shows how far it is; see `Progress`.
+        label: What is being done.
+    """
+    workers = min(32, (os.cpu_count() or 1) + 4)
+    todo = iter(range(count))
+    with ThreadPoolExecutor(workers) as pool, Progress(label, count, verbose=verbose) as shown:
+        while chunk := list(islice(todo, 16 * workers)):
+            for _ in pool.map(work, chunk):
+                shown.advance()
+            _let_go(into)
+
+
 def fill(
     into: np.ndarray[Any, Any],
     items: Sequence[Any],
     read: Callable[[Any], np.ndarray[Any, Any]],
     *,
-    workers: int | None = None,
+    verbose: int = 0,
 ) -> list[tuple[Any, Exception]]:
-    """Read every item into its row with a pool of threads, only a few of them waiting at a time.
+    """Read every item into its row; see `each`.
 
     Returns:
         The items that could not be read, with their errors.
     """
     failed: list[tuple[Any, Exception]] = []
 
-    def one(index: int) -> tuple[Any, Exception] | None:
+    def one(index: int) -> None:
         try:
             into[index] = read(items[index])
         except DataError as error:
-            return items[index], error
-        return None
+            failed.append((items[index], error))
 
-    count = workers or min(32, (os.cpu_count() or 1) + 4)
-    todo = iter(range(len(items)))
-    with ThreadPoolExecutor(count) as pool:
-        while chunk := list(islice(todo, 16 * count)):
-            failed.extend(result for result in pool.map(one, chunk) if result is not None)
+    each(len(items), one, into=into, verbose=verbose)
     return failed
 
 
@@ -71,7 +103,36 @@ def take(array: np.ndarray[Any, Any], indices: np.ndarray[Any, Any]) -> np.ndarr
     room = allocate((len(indices), *array.shape[1:]), array.dtype)
     for start in range(0, len(indices), 256):
         room[start : start + 256] = array[indices[start : start + 256]]
+        _let_go(room)
+        _let_go(array)
     return room
+
+
+def _let_go(array: np.ndarray[Any, Any] | None) -> None:
+    """Let the pages of a mapped file leave memory; what was written to them is in the file.
+
+    The system would do so itself, but only once memory is short.
+    """
+    if isinstance(array, np.memmap) and array.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
+        mapped: Any = array
+        mapped._mmap.madvise(mmap.MADV_DONTNEED)
+
+
+def _check_disk(size: int) -> None:
+    """Writing to a mapped file on a full disk would end the process without a word."""
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise DataError(
+            explain(
+                "decode",
+                f"{folder} has no room for the pixels, which do not fit into memory either",
+                expected=f"{size / 1e9:,.1f} GB",
+                received={"free": f"{free / 1e9:,.1f} GB"},
+                mend="Choose a smaller image_size, or set the environment variable TMPDIR to a "
+                "folder with more room.",
+            )
+        )
 
 
 def _remove(path: str) -> None:

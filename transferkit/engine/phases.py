@@ -82,7 +82,7 @@ def run_plan(
         seed: Decides order and augmentation.
         engine: How it is run.
         callbacks: Keras callbacks.
-        verbose: 0 silent, 1 a bar, 2 a line per epoch.
+        verbose: 0 silent, 1 also how far an epoch is, 2 a line per epoch.
         epochs_before: Epochs that the network has seen; order and augmentation go on from there.
 
     Raises:

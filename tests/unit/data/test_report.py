@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from transferkit.data import Report
+from transferkit.data import Report, from_directory
+from transferkit.data.report import leaks
 
 
 def counts(classes: int, **splits: int) -> dict[str, dict[str, int]]:
@@ -22,7 +26,8 @@ def cells(line: str) -> list[str]:
 
 
 def test_a_report_counts_every_class_in_every_split() -> None:
-    lines = str(Report(counts(3, train=10, val=2, test=1))).splitlines()
+    *lines, balance = str(Report(counts(3, train=10, val=2, test=1))).splitlines()
+    assert balance.startswith("balance: ")
     assert [cells(line) for line in lines] == [
         ["train", "val", "test"],
         ["class_000", "10", "2", "1"],
@@ -114,14 +119,14 @@ def test_classes_of_very_different_sizes_are_warned_of(train: dict[str, int], wa
 
 
 def test_a_report_without_findings_has_nothing_but_counts() -> None:
-    assert len(str(Report(counts(2, train=5))).splitlines()) == 4
+    assert len(str(Report(counts(2, train=5))).splitlines()) == 5
     assert Report(counts(2, train=5)).warnings == ()
     assert str(Report({})).split() == ["all"]
 
 
 def test_names_of_any_length_keep_the_columns() -> None:
     names = {"a": 1, "n" * 60: 2, "<script>alert(1)</script>": 3}
-    lines = str(Report({"train": names, "val": names})).splitlines()
+    *lines, _balance = str(Report({"train": names, "val": names})).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert [cells(line)[-2:] for line in lines[1:]] == [
         ["1", "1"],
@@ -158,3 +163,151 @@ def test_columns_stand_below_each_other_in_any_script() -> None:
     lines = str(Report({"train": {"\u82b1": 1, "ab": 22}})).splitlines()
     assert lines[1] == "\u82b1       1"  # the sign is two columns wide
     assert lines[2] == "ab      22"
+
+
+# ------------------------------------------------------------------------------ balance
+
+
+def test_the_balance_of_equal_classes_is_1() -> None:
+    balance = Report({"train": dict.fromkeys("abcd", 7), "val": {"a": 100}}).balance
+    assert balance is not None
+    assert balance.ratio == 1
+    assert balance.effective == pytest.approx(1)
+
+
+def test_the_balance_is_that_of_the_entropy() -> None:
+    balance = Report({"train": {"a": 8, "b": 4, "c": 4, "d": 0}}).balance
+    assert balance is not None
+    assert (balance.largest, balance.smallest) == (("a", 8), ("d", 0))
+    assert balance.ratio == float("inf")
+    # 1.5 bits make 2 ** 1.5 classes of the four.
+    assert balance.effective == pytest.approx(2**1.5 / 4)
+
+
+@pytest.mark.parametrize(
+    "train", [{}, {"pictures": 9}, {"a": 0, "b": 0}], ids=["none", "one", "empty"]
+)
+def test_where_there_are_no_classes_there_is_no_balance(train: dict[str, int]) -> None:
+    report = Report({"train": train})
+    assert report.balance is None
+    assert "balance" not in str(report)
+
+
+@pytest.mark.parametrize(
+    ("train", "line"),
+    [
+        ({"a": 1200, "b": 400}, "a has most (1,200), b least (400): 3.0 to 1, effective share of "),
+        ({"a": 8, "b": 0}, "a has most (8), b least (0): 8 to none, effective share of "),
+    ],
+)
+def test_the_balance_names_the_largest_and_the_smallest(train: dict[str, int], line: str) -> None:
+    assert f"balance: {line}" in str(Report({"train": train}))
+
+
+# ------------------------------------------------------------------------------ files
+
+
+def test_kinds_are_counted_and_the_most_frequent_is_first(tmp_path: Path) -> None:
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        noise = np.random.default_rng(ord(label)).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+        picture = Image.fromarray(noise)
+        for mode in ("1", "L", "LA", "P", "RGB", "RGBA"):
+            picture.convert(mode).save(tmp_path / label / f"{mode}.png")
+        picture.convert("CMYK").save(tmp_path / label / "ink.tif")
+        picture.rotate(90).save(tmp_path / label / "more.png")
+        Image.fromarray(noise[..., 0].astype(np.uint16)).save(tmp_path / label / "deep.png")
+    for size in (None, 3):
+        report = from_directory(tmp_path, image_size=size, val=0).report
+        assert dict(report.kinds) == {
+            "RGB": 4,
+            "grey": 2,
+            "RGBA": 2,
+            "palette": 2,
+            "LA": 2,
+            "CMYK": 2,
+            "1-bit": 2,
+            "16-bit grey": 2,
+        }
+        assert next(iter(report.kinds)) == "RGB"
+        assert "colours: 4 RGB, 2 grey, 2 RGBA" in str(report)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("size", [None, 3])
+def test_sizes_are_those_of_the_upright_picture(
+    tmp_path: Path, ending: str, size: int | None
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        Image.new("RGB", (10, 20), (label == "a" and "red") or "blue").save(
+            tmp_path / label / f"0.{ending}", exif=exif
+        )
+    assert from_directory(tmp_path, image_size=size, val=0).report.sizes == ((10, 20),) * 3
+
+
+def test_a_file_in_two_splits_is_a_leak_though_it_is_one_file() -> None:
+    file = Path("a.png")
+    assert leaks(((file, file),), {"train": (file,), "val": (file,)}) == ((file, file),)
+    assert leaks(((file, file),), {"train": (file, file), "val": (None,)}) == ()
+
+
+# ------------------------------------------------------------------------------ in a notebook
+
+
+class Cells(HTMLParser):
+    """The texts of all cells, and every attribute there is."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.cells: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.tags: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += attrs
+        if tag in ("td", "th"):
+            self.cells.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.cells:
+            self.cells[-1] += data
+
+
+def full() -> Report:
+    return Report(
+        counts(30, train=3, val=1),
+        sizes=((8, 9), (20, 30), (400, 300)),
+        kinds={"RGB": 1500, "grey": 2},
+        ignored={"hidden": (Path("<i>.x"),)},
+        bad=((Path("<script>alert(1)</script>.jpg"), "the file is empty"),),
+        mismatched=((Path("b.jpg"), "PNG"),),
+        duplicates=((Path("1"), Path("2")),),
+        leaks=((Path("1"), Path("2")),),
+    )
+
+
+def test_a_notebook_sees_what_is_printed() -> None:
+    page = Cells(full()._repr_html_())
+    assert "script" not in page.tags
+    for line in str(full()).splitlines()[-9:]:
+        name, _, value = line.partition(": ")
+        assert name in page.cells
+        assert value in page.cells
+    assert page.cells[3:6] == ["class_000", "3", "1"]
+    assert "... and 10 more classes" in page.cells
+    assert "<script>alert(1)</script>.jpg: the file is empty" in page.cells
+    styles = {value for name, value in page.attributes}
+    assert not any("color" in str(value) or "background" in str(value) for value in styles)
+
+
+@pytest.mark.parametrize("made", [Report({}), Report({"train": {EVIL: 1, "b": 1}})])
+def test_any_report_can_be_shown(made: Report) -> None:
+    page = Cells(made._repr_html_())
+    page_text = "".join(page.cells)
+    assert page_text.isprintable()
+    page_text.encode()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import transferkit as tk
-from transferkit import _keras
+from transferkit import _keras, _progress
 
 keras = _keras.keras()
 
@@ -57,13 +57,21 @@ def test_a_log_file_gets_a_line_for_each_phase_and_epoch(
         assert f"val_accuracy: {record.metrics['val_accuracy']:.4f}" in line
 
 
-def test_a_terminal_gets_a_bar_for_each_epoch(
+def test_a_terminal_sees_how_far_an_epoch_is_and_then_its_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(type(sys.stdout), "isatty", lambda self: True, raising=False)
+    monkeypatch.setattr(_progress, "LIVE_AFTER", 0.0)
+    monkeypatch.setattr(_progress, "LIVE_EVERY", 0.0)
     fitted(1)
     printed = capsys.readouterr().out
     assert "Phase 2/2: all of it" in printed
-    assert [f"Epoch {n}/3" in printed for n in (1, 2, 3)] == [True] * 3
-    assert "2/2" in printed
-    assert "val_loss" in printed
+    for epoch in (1, 2, 3):
+        (line,) = (line for line in printed.split("\n") if f"Epoch {epoch}/3" in line)
+        *steps, last = line.split("\r")[1:]
+        assert [step.split(",")[0] for step in steps] == [
+            f"Epoch {epoch}/3: 1 of 2 (50 %)",
+            f"Epoch {epoch}/3: 2 of 2 (100 %)",
+        ]
+        assert re.match(rf"Epoch {epoch}/3 - \d+\.\d s - ", last)
+        assert re.search(r"val_loss: \d+\.\d{4}", last)
