@@ -101,8 +101,8 @@ def fill(
 def take(array: np.ndarray[Any, Any], indices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Some rows, on disk again if they are large: plain indexing would bring them into memory."""
     room = allocate((len(indices), *array.shape[1:]), array.dtype)
-    for start in range(0, len(indices), 256):
-        room[start : start + 256] = array[indices[start : start + 256]]
+    for start in range(0, len(indices), 64):
+        room[start : start + 64] = array[indices[start : start + 64]]
         _let_go(room)
         _let_go(array)
     return room
