@@ -177,7 +177,7 @@ class TransferModel:
                 `BackupAndRestore` takes a run up again, in whatever phase it was; what a phase knew
                 besides its weights (the best ones, how long it had waited) is counted anew. An
                 interrupted run returns nothing: it or `ModelCheckpoint` keeps what was learned.
-            verbose: 0 silent, 1 a bar, 2 a line per epoch.
+            verbose: 0 silent, 1 also how far an epoch is, 2 a line per epoch.
 
         Raises:
             SpecError: If head, plan and data do not fit each other.

@@ -93,7 +93,7 @@ class TrainedModel:
             seed: Decides order and augmentation, which go on from the epochs that were.
             engine: How it is run.
             callbacks: Keras callbacks, one or several.
-            verbose: 0 silent, 1 a bar, 2 a line per epoch.
+            verbose: 0 silent, 1 also how far an epoch is, 2 a line per epoch.
 
         Raises:
             SpecError: If it is no data, or its classes, kind of labels or channels differ.

@@ -270,7 +270,7 @@ def test_a_folder_without_pictures_is_named(trained: Any, tmp_path: Path) -> Non
         trained.predict(tmp_path)
     assert repr(str(tmp_path)) in str(caught.value)
     assert ".png" in str(caught.value)
-    with pytest.raises(DecodeError, match=r"notes\.txt cannot be read: it is no picture"):
+    with pytest.raises(DecodeError, match=r"notes\.txt cannot be read: it is text"):
         trained.predict(tmp_path / "notes.txt")
 
 

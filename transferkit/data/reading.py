@@ -77,7 +77,8 @@ def read_files(
     check_verbose(verb, verbose)
     read, findings = {}, []
     for name, split in splits.items():
-        read[name], found = _checked(verb, split, verbose)
+        label = "decode" if len(splits) == 1 else f"decode {name}"
+        read[name], found = _checked(verb, split, verbose, label)
         findings.append(found)
     bad = tuple(entry for found in findings for entry in found.bad_files())
     _report_bad(verb, bad, on_bad)
@@ -98,7 +99,7 @@ def read_files(
     return replace(data, report=report)
 
 
-def _checked(verb: str, split: Split, verbose: int) -> tuple[Split, Findings]:
+def _checked(verb: str, split: Split, verbose: int, label: str) -> tuple[Split, Findings]:
     """Decode every file once: into its place, or without a size only to see that it can be."""
     check_fit(verb, split.fit)
     check_channels(verb, split.channels)
@@ -119,7 +120,7 @@ def _checked(verb: str, split: Split, verbose: int) -> tuple[Split, Findings]:
         else:
             findings.note(index, found)
 
-    store.each(len(split), read, into=room, verbose=verbose)
+    store.each(len(split), read, into=room, verbose=verbose, label=label)
     whole = replace(split, decoded=room)
     return whole.taken(findings.good, split.name) if findings.bad else whole, findings
 

@@ -172,6 +172,8 @@ def left_out(files: int) -> str:
 
 def _in_words(balance: Balance) -> str:
     (largest, most), (smallest, least) = balance.largest, balance.smallest
+    if most == least:
+        return f"all classes have {most:,} training pictures"
     ratio = f"{balance.ratio:.1f} to 1" if least else f"{most:,} to none"
     return (
         f"{shortened(largest, _NAME)} has most ({most:,}), {shortened(smallest, _NAME)} least "

@@ -159,7 +159,7 @@ def _hashes(split: Split, verbose: int) -> Hashes:
             picture = pixels[index]
         made[index] = difference_hash(picture)
 
-    store.each(len(split), one, verbose=verbose, label="compare")
+    store.each(len(split), one, verbose=verbose, label=f"compare {split.name}")
     return made
 
 

@@ -172,6 +172,9 @@ def test_the_balance_of_equal_classes_is_1() -> None:
     balance = Report({"train": dict.fromkeys("abcd", 7), "val": {"a": 100}}).balance
     assert balance is not None
     assert balance.ratio == 1
+    assert "balance: all classes have 7 training pictures" in str(
+        Report({"train": dict.fromkeys("abcd", 7)})
+    )
     assert balance.effective == pytest.approx(1)
 
 

@@ -182,8 +182,8 @@ def test_scanning_decoding_and_comparing_show_how_far_they_are(
     assert labels(shown) == [
         "scan: 40",
         "decode: 40 of 40 (100 %)",
-        "compare: 32 of 32 (100 %)",
-        "compare: 8 of 8 (100 %)",
+        "compare train: 32 of 32 (100 %)",
+        "compare val: 8 of 8 (100 %)",
         "decode: 32 of 32 (100 %)",
     ]
 
@@ -221,3 +221,17 @@ def test_decoding_in_many_threads_leaves_pillow_as_it_was(tmp_path: Path) -> Non
     from_directory(many(tmp_path / "many", 400), image_size=8)
     assert limit == Image.MAX_IMAGE_PIXELS
     assert decode(tmp_path / "many" / ".0.jpg", image_size=8).shape == (8, 8, 3)
+
+
+def test_splits_that_are_there_are_named_while_they_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for split in ("train", "val"):
+        many(tmp_path / split, 16)
+    shown = a_terminal(monkeypatch)
+    from_directory(tmp_path)
+    assert labels(shown) == [
+        "scan: 32",
+        "decode train: 16 of 16 (100 %)",
+        "decode val: 16 of 16 (100 %)",
+    ]
