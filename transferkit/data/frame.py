@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit._progress import check_verbose
 from transferkit._text import counted, printable
 from transferkit._types import ImageSize, PathLike, checked_seed
 from transferkit._types import image_size as as_image_size
@@ -55,6 +56,7 @@ def from_dataframe(
     max_pixels: int = MAX_PIXELS,
     encoding: str | None = None,
     delimiter: str | None = None,
+    verbose: int = 1,
 ) -> Data:
     """Read pictures that a table names, a row for each.
 
@@ -94,6 +96,8 @@ def from_dataframe(
         max_pixels: Pictures of more pixels count as bad and are not decoded.
         encoding: Of the CSV file; None is UTF-8, or what its byte order mark says.
         delimiter: Between its cells; None finds it among comma, semicolon, tab and ``|``.
+        verbose: 0 silent; 1 shows how far decoding is, if it takes longer than a second; 2 the same
+            in plain lines.
 
     Raises:
         DataNotFoundError: If there is no such CSV file.
@@ -108,6 +112,7 @@ def from_dataframe(
     cells.check_empty(empty)
     check_on_bad(_VERB, on_bad)
     check_fit(_VERB, fit)
+    check_verbose(_VERB, verbose)
     splitting.check_fractions(_VERB, val, test)
     seed = checked_seed(_VERB, seed)
     size = None if image_size is None else as_image_size(image_size, verb=_VERB)
@@ -155,6 +160,7 @@ def from_dataframe(
         seed=seed,
         on_bad=on_bad,
         ignored={},
+        verbose=verbose,
     )
 
 

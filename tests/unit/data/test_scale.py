@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from transferkit import _progress
-from transferkit.data import decode, from_directory, near_duplicates, store
+from transferkit.data import decode, from_dataframe, from_directory, near_duplicates, store
 from transferkit.errors import DataError, SpecError
 
 CLASSES = 4
@@ -186,6 +186,20 @@ def test_scanning_decoding_and_comparing_show_how_far_they_are(
         "compare val: 8 of 8 (100 %)",
         "decode: 32 of 32 (100 %)",
     ]
+
+
+def test_decoding_the_pictures_of_a_table_shows_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = many(tmp_path / "many", 8)
+    rows = [f"{path.relative_to(root)},{path.parent.name}" for path in root.glob("*/*.jpg")]
+    (root / "table.csv").write_text("\n".join(["path,label", *rows]))
+    shown = a_terminal(monkeypatch)
+    from_dataframe(root / "table.csv", val=0)
+    assert labels(shown) == ["decode: 8 of 8 (100 %)"]
+    wrong: Any = "yes"
+    with pytest.raises(SpecError, match="from_dataframe: verbose is unknown"):
+        from_dataframe(root / "table.csv", verbose=wrong)
 
 
 def test_nothing_is_shown_that_nobody_asked_for(
