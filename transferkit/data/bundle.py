@@ -303,7 +303,7 @@ def check_data(value: object) -> None:
             explain(
                 "fit",
                 f"{type(value).__name__} is no data",
-                expected="what tk.data.from_directory or tk.data.from_arrays gives",
+                expected="what tk.data.from_directory or another reader of tk.data gives",
                 received={"data": value},
                 mend="fit(tk.data.from_directory('flowers/'))",
             )

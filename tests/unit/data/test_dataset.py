@@ -237,6 +237,16 @@ def test_bad_pictures_and_arguments_say_what_is_wrong(
     assert text in refusal(pairs(images, IDS), **keywords)
 
 
+@pytest.mark.parametrize("bad", [-1.0, 256.0, np.nan])
+@pytest.mark.parametrize("place", [0, 20, 39])
+def test_one_bad_pixel_anywhere_is_found(bad: float, place: int) -> None:
+    images = IMAGES.astype(np.float32)
+    images[place, 0, 0, 0] = bad
+    text = refusal(pairs(images, IDS))
+    assert "pixels lie outside 0..255" in text or "NaN or infinite" in text
+    assert "pixels lie outside pixel_range" in refusal(pairs(images / 255, IDS), pixel_range=(0, 1))
+
+
 def test_bad_labels_say_what_is_wrong(tf: Any) -> None:
     assert "task='classes'" in refusal(pairs(IMAGES, np.eye(4)[IDS]))
 

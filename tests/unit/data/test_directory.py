@@ -390,6 +390,16 @@ def test_a_stable_file_stays_where_it_is_when_others_come(tmp_path: Path) -> Non
         assert left <= set(after.splits[name].paths)
 
 
+@pytest.mark.parametrize("stable", [False, True])
+def test_keys_stay_with_their_pictures(pets: Path, stable: bool) -> None:
+    (pets / "dog" / "3.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match="1 file cannot be decoded"):
+        data = from_directory(pets, stable=stable, val=0.3, on_bad="skip")
+    for split in (*data.splits.values(), *data.hold_out(0.4).splits.values()):
+        paths = tuple(path.relative_to(pets).as_posix() for path in split.paths if path)
+        assert split.keys == paths
+
+
 @pytest.mark.parametrize(
     ("groups", "text"),
     [

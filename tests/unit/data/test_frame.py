@@ -128,8 +128,8 @@ def test_class_names_order_names_or_number_them(folder: Path) -> None:
     assert by_file(named)[0] == 2
     ids = made(folder, label=[0, 1, 2] * 4, class_names=["newt", "dog", "cat"])
     assert (ids.class_names, by_file(ids)[0]) == (("newt", "dog", "cat"), 0)
-    numbers = made(folder, label=[1, 2, 0] * 4, class_names=["2", "1", "0"])
-    assert by_file(numbers)[0] == 1, "cells that are names are names"
+    numbers = made(folder, label=[1, 2, 0] * 4, class_names=["1", "2", "0"])
+    assert by_file(numbers)[0] == 0, "cells that are names are names"
 
 
 def test_truth_is_two_classes(folder: Path) -> None:
@@ -307,6 +307,13 @@ def test_paths_outside_the_root_and_of_windows_are_taken(folder: Path, tmp_path:
     names += [f"..\\..\\{i}.png" for i in range(6, COUNT)]
     data = from_dataframe(table(label=CATS).assign(path=names), root=root)
     assert len(by_file(data)) == COUNT
+
+
+def test_paths_of_a_frame_are_relative_to_the_working_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    assert by_file(from_dataframe(table(label=CATS))) == {i: i % 3 for i in range(COUNT)}
 
 
 def test_a_file_with_a_backslash_in_its_name_is_that_file(tmp_path: Path) -> None:
