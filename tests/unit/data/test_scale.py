@@ -40,8 +40,7 @@ import resource, sys, time
 from transferkit.data import from_directory, store
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-if sys.argv[3] == "disk":
-    store.memory_budget = lambda: 0
+store.memory_budget = lambda: 0 if sys.argv[3] == "disk" else 1 << 40
 size = None if sys.argv[2] == "None" else int(sys.argv[2])
 from_directory(sys.argv[4], image_size=size, verbose=0)  # whatever is loaded once is loaded
 before, began = peak(), time.perf_counter()
@@ -107,7 +106,8 @@ def test_each_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     real = Path.open
 
     def counting(path: Path, *args: Any, **keywords: Any) -> Any:
-        opened[path.name] += 1
+        if path.suffix == ".jpg":
+            opened[path.name] += 1
         return real(path, *args, **keywords)
 
     monkeypatch.setattr(Path, "open", counting)
@@ -132,6 +132,32 @@ def test_a_large_file_is_read_piece_by_piece(
     after = from_directory(root, image_size=8)
     assert before.report == after.report
     np.testing.assert_array_equal(before.train.pixels(), after.train.pixels())
+
+
+def test_the_budget_is_a_quarter_of_what_is_available(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meminfo, limit, none = tmp_path / "meminfo", tmp_path / "memory.max", tmp_path / "none"
+    meminfo.write_text("MemTotal: 9000 kB\nMemFree: 10 kB\nMemAvailable: 8000 kB\n")
+    monkeypatch.setattr(store, "_MEMINFO", meminfo)
+    monkeypatch.setattr(store, "_LIMITS", (limit, none))
+    assert store.memory_budget() == 2000 * 1024
+    limit.write_text("max\n")
+    assert store.memory_budget() == 2000 * 1024
+    limit.write_text("4000\n")
+    assert store.memory_budget() == 1000
+    monkeypatch.setattr(store, "_LIMITS", ())
+    for unknown in ("MemFree: 10 kB\n", None):
+        monkeypatch.setattr(store, "_MEMINFO", meminfo if unknown else none)
+        meminfo.write_text(unknown or "")
+        monkeypatch.setattr(os, "sysconf", lambda name: 40)
+        assert store.memory_budget() == 40 * 40 // 4
+
+    def fail(name: str) -> int:
+        raise ValueError
+
+    monkeypatch.setattr(os, "sysconf", fail)
+    assert store.memory_budget() == 1 << 30
 
 
 def test_a_disk_without_room_is_an_error_and_no_crash(
