@@ -36,10 +36,11 @@ def many(root: Path, count: int, side: int = 16) -> Path:
 
 
 MEASURE = """
-import resource, sys, time
+import sys, time
 from transferkit.data import from_directory, store
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak():  # getrusage would begin with the memory of the process that started this one
+    line = next(x for x in open("/proc/self/status") if x.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
 store.memory_budget = lambda: 0 if sys.argv[3] == "disk" else 1 << 40
 size = None if sys.argv[2] == "None" else int(sys.argv[2])
 from_directory(sys.argv[4], image_size=size, verbose=0)  # whatever is loaded once is loaded
@@ -64,11 +65,11 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems count 
 @linux
 @pytest.mark.parametrize(("size", "where"), [(None, "memory"), (64, "disk")])
 def test_memory_does_not_grow_with_the_pixels(tmp_path: Path, size: int | None, where: str) -> None:
-    count = 3000
-    root, warm = many(tmp_path / "many", count), many(tmp_path / "few", 40)
+    count = 5000
+    root, warm = many(tmp_path / "many", count), many(tmp_path / "few", 1000)
     pictures, grown, _ = measured(root, size, where, warm)
     assert pictures == count
-    assert grown < 4500 * count < 64 * 64 * 3 * count / 2
+    assert grown < 64 * 64 * 3 * count / 4
 
 
 @linux
@@ -89,7 +90,7 @@ def test_a_hundred_thousand_files(tmp_path: Path) -> None:
             f"peak of memory + {grown / 2**20:,.0f} MiB, {grown / count:,.0f} bytes a file"
         )
         assert pictures == count
-        assert grown < 1500 * count
+        assert grown < 2000 * count
 
 
 def test_a_users_own_mapped_array_keeps_what_was_changed_in_memory(tmp_path: Path) -> None:
