@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from transferkit._types import ImageSize
 from transferkit._types import image_size as as_image_size
 from transferkit.data.formats import READ_NAMES, format_of
-from transferkit.data.modes import MODES, check_range_known, in_mode, kind_of, orientation
+from transferkit.data.modes import MODES, in_mode, kind_of, orientation
 from transferkit.data.opening import UnreadableError, opened
 from transferkit.errors import DataError, DecodeError, SpecError, did_you_mean, explain
 
@@ -125,7 +125,6 @@ def check_file(path: Path, max_pixels: int) -> Found:
         UnreadableError: Whenever `read_file` would.
     """
     with opened(path, max_pixels) as (file, digest):
-        check_range_known(file)
         (width, height), kind, form = file.size, kind_of(file), format_of(file.format)
         if form == "JPEG":
             file.draft(file.mode, (1, 1))

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,42 @@ from transferkit.errors import DataError, explain
 
 __all__ = ["allocate", "each", "fill", "memory_budget", "take"]
 
+_MEMINFO = Path("/proc/meminfo")
+_LIMITS = (  # of a container, with the second and the first kind of control groups
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
 
 def memory_budget() -> int:
-    """Bytes of pixels that are kept in memory: a quarter of what is free when it is asked."""
+    """Bytes of pixels that are kept in memory: a quarter of what is free when it is asked.
+
+    Free is what Linux calls available, its caches included, and no more than a container may have;
+    a gibibyte is kept in memory where the system does not say.
+    """
+    limits = [number for path in _LIMITS if (number := _number_in(path))]
     try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+        free = _available() or os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return 1 << 30
+    return min([free, *limits]) // 4
+
+
+def _available() -> int | None:
+    try:
+        lines = _MEMINFO.read_text().splitlines()
+    except OSError:
+        return None
+    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(found[0]) * 1024 if found else None
+
+
+def _number_in(path: Path) -> int | None:
+    """The number that a file of the system holds; None if there is none, or the word ``max``."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def allocate(shape: tuple[int, ...], dtype: Any = np.uint8) -> np.ndarray[Any, Any]:

@@ -304,6 +304,15 @@ def test_numbers_without_a_range_are_refused(
 
 # --------------------------------------------------------------------------- frames, EXIF
 
+
+def test_warnings_of_pillow_spoil_no_picture(tmp_path: Path) -> None:
+    path, rows = tmp_path / "a.png", [row.tobytes() for row in COLOUR]
+    path.write_bytes(png((9, 6, 8, 2), rows, (b"acTL", struct.pack(">II", 0, 0))))
+    with pytest.warns(UserWarning, match="Invalid APNG"), Image.open(path):
+        pass
+    close(decode(path, image_size=None), COLOUR)  # here every warning is an error
+
+
 MOVING = [Image.fromarray(np.full((6, 9), shade, np.uint8)) for shade in (40, 90, 200)]
 
 
