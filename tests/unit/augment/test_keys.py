@@ -12,14 +12,14 @@ MANY = 100_000
 PINNED = [[434795311, 3483278954], [3251347241, 3849796117]]  # saved seeds hang on these
 
 
+def mix(x: int) -> int:
+    x = (x ^ (x >> 16)) * 0x85EBCA6B % 2**32
+    x = (x ^ (x >> 13)) * 0xC2B2AE35 % 2**32
+    return x ^ (x >> 16)
+
+
 def by_hand(seed: int, view: int, index: int, *more: int) -> tuple[int, int]:
     """The hash in Python's own whole numbers, one key at a time."""
-
-    def mix(x: int) -> int:
-        x = (x ^ (x >> 16)) * 0x85EBCA6B % 2**32
-        x = (x ^ (x >> 13)) * 0xC2B2AE35 % 2**32
-        return x ^ (x >> 16)
-
     a, b = 0x243F6A88, 0x85A308D3
     words = [part for number in (seed, view, index) for part in (number % 2**32, number >> 32)]
     for word in (*words, *more):
@@ -86,6 +86,12 @@ def test_a_quantile_is_drawn_as_often_as_any_other() -> None:
     drawn = keys.quantile(many(), np.arange(keys.QUANTILES), 2).numpy()
     assert chi2(drawn / keys.QUANTILES, 256) < 350
     assert drawn.max() < keys.QUANTILES
+
+
+def test_many_words_of_a_key_are_those_of_the_hash_by_hand() -> None:
+    made = keys.words(keys.image_keys(5, 2, [9]), 50).numpy()[0]
+    a, b = by_hand(5, 2, 9, 0x1B873593)
+    assert made.tolist() == [mix(b ^ mix(a ^ place * 0x9E3779B9 % 2**32)) for place in range(50)]
 
 
 def test_many_words_of_a_key_are_even_and_independent() -> None:

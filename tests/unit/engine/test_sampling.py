@@ -64,6 +64,15 @@ def test_rare_pictures_come_in_rounds_of_their_own_order() -> None:
     assert counts[:36].sum() == 20
 
 
+def test_each_round_through_a_class_is_in_a_new_order() -> None:
+    classes = np.repeat([0, 1], [30, 10])  # three epochs are two rounds through the common class
+    common = [frozenset(order[order < 30]) for order in epochs(classes, 12)]
+    assert len(set(common)) == 12
+    alone = np.repeat([0, 1], [2, 40])
+    starts = {tuple(order[order < 2][:2]) for order in epochs(alone, 12)}
+    assert len(starts) > 2
+
+
 def test_shuffled_is_every_picture_once_as_it_always_was() -> None:
     expected = np.random.default_rng((7, 3)).permutation(9)
     np.testing.assert_array_equal(sampling.shuffled(9, seed=7, epoch=3), expected)
