@@ -19,6 +19,7 @@
     ├── BundleNotFoundError (FileNotFoundError)
     ├── SaveError (OSError)                     a file that could not be written
     ├── MissingExtraError (ImportError)         an optional package that is not installed
+    ├── PluginError (ImportError)               a plug-in of another package that cannot be used
     └── BackendError (RuntimeError)             Keras runs on something else than TensorFlow
 
 Each is also the builtin error that a caller would expect, so ``except ValueError`` keeps working.
@@ -44,6 +45,7 @@ __all__ = [
     "ForeignBundleError",
     "MissingExtraError",
     "NewerBundleError",
+    "PluginError",
     "SaveError",
     "SelectionError",
     "SpecError",
@@ -130,6 +132,10 @@ class SaveError(TransferKitError, OSError):
 
 class MissingExtraError(TransferKitError, ImportError):
     """An optional package that is not installed."""
+
+
+class PluginError(TransferKitError, ImportError):
+    """A plug-in of another package that cannot be used; the error names the package."""
 
 
 class BackendError(TransferKitError, RuntimeError):

@@ -20,6 +20,7 @@ BUILTIN = {
     "ForeignBundleError": ValueError,
     "MissingExtraError": ImportError,
     "NewerBundleError": ValueError,
+    "PluginError": ImportError,
     "SaveError": OSError,
     "SelectionError": ValueError,
     "SpecError": ValueError,
