@@ -20,7 +20,8 @@
     ├── SaveError (OSError)                     a file that could not be written
     ├── MissingExtraError (ImportError)         an optional package that is not installed
     ├── PluginError (ImportError)               a plug-in of another package that cannot be used
-    └── BackendError (RuntimeError)             Keras runs on something else than TensorFlow
+    ├── BackendError (RuntimeError)             Keras runs on something else than TensorFlow
+    └── ContractError (AssertionError)          a plug-in that breaks a rule of its contract
 
 Each is also the builtin error that a caller would expect, so ``except ValueError`` keeps working.
 """
@@ -38,6 +39,7 @@ __all__ = [
     "BackendError",
     "BundleError",
     "BundleNotFoundError",
+    "ContractError",
     "DamagedBundleError",
     "DataError",
     "DataNotFoundError",
@@ -140,6 +142,10 @@ class PluginError(TransferKitError, ImportError):
 
 class BackendError(TransferKitError, RuntimeError):
     """Keras runs on another backend than TensorFlow."""
+
+
+class ContractError(TransferKitError, AssertionError):
+    """A plug-in that breaks a rule of its contract; raised by the checks of ``testing`` only."""
 
 
 def explain(
