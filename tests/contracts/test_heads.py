@@ -344,6 +344,7 @@ class BoundPixels:
     head: Pixels
     target: Target
     activation: str = "softmax"
+    soft_targets: bool = False
 
     @property
     def needs(self) -> tuple[int, ...]:
