@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -116,9 +116,7 @@ def _gives_a_pair(trial: AugmentationTrial) -> Breach | None:
     operation: Any = trial.operation
     if not hasattr(operation, "apply"):
         return Breach("it has no method apply", "def apply(self, images, labels, keys): ...")
-    given = operation.apply(
-        _keras.tf().constant(trial.images), trial.rows, keys(range(_COUNT))
-    )
+    given = operation.apply(_keras.tf().constant(trial.images), trial.rows, keys(range(_COUNT)))
     if isinstance(given, tuple) and len(given) == 2:
         return None
     return Breach(f"it gives a {type(given).__name__}", "return images, labels")
@@ -129,14 +127,7 @@ def _gives_a_pair(trial: AugmentationTrial) -> Breach | None:
     "pictures keep their shape and stay float32; other channels than three may be refused",
 )
 def _keeps_shape_and_type(trial: AugmentationTrial) -> Breach | None:
-    for channels in (3, 1, 4):
-        images = trial.images[..., [0, 1, 2, 0][:channels]]
-        try:
-            made = trial.applied_to(images, None, range(_COUNT))[0]
-        except TransferKitError:
-            if channels == 3:
-                raise
-            continue
+    for images, made in _of_each_colour(trial):
         if made.shape != images.shape:
             what = f"pictures of {images.shape} become {made.shape}"
             return Breach(what, "Bring them to the shape they had.")
@@ -145,15 +136,27 @@ def _keeps_shape_and_type(trial: AugmentationTrial) -> Breach | None:
     return None
 
 
+def _of_each_colour(trial: AugmentationTrial) -> Iterator[Pair]:
+    """Pictures of three, one and four channels, before and after; without those it refuses."""
+    for channels in (3, 1, 4):
+        images = trial.images[..., [0, 1, 2, 0][:channels]]
+        try:
+            yield images, trial.applied_to(images, None, range(_COUNT))[0]
+        except TransferKitError:
+            if channels == 3:
+                raise
+
+
 @AUGMENTATIONS.rule("keeps-the-range", "pixels stay finite numbers from 0 to 255")
 def _keeps_the_range(trial: AugmentationTrial) -> Breach | None:
-    made = trial.together[0]
-    if not np.isfinite(made).all():
-        return Breach("some are not finite", "Look for a division by zero.")
-    low, high = float(made.min()), float(made.max())
-    if low >= -_LEVEL and high <= 255 + _LEVEL:
-        return None
-    return Breach(f"they go from {low:g} to {high:g}", "tf.clip_by_value(images, 0.0, 255.0)")
+    for _, made in _of_each_colour(trial):
+        if not np.isfinite(made).all():
+            return Breach("some are not finite", "Look for a division by zero.")
+        low, high = float(made.min()), float(made.max())
+        if low < -_LEVEL or high > 255 + _LEVEL:
+            mend = "tf.clip_by_value(images, 0.0, 255.0)"
+            return Breach(f"they go from {low:g} to {high:g}", mend)
+    return None
 
 
 @AUGMENTATIONS.rule(
@@ -235,11 +238,11 @@ def _survives_its_config(trial: AugmentationTrial) -> Breach | None:
     except TypeError as error:
         return Breach(f"its config is no JSON ({error})", "Keep numbers, flags and words only.")
     try:
-        again = augment.from_config(json.loads(text))
+        again: Any = augment.from_config(json.loads(text))
     except TransferKitError as error:
         mend = "Name it in the entry points 'transferkit.augmentations', or register it."
         return Breach(f"its config is not understood ({error})", mend)
-    if again != operation:
+    if again != operation or again.to_config() != operation.to_config():
         what = f"{again!r} comes back"
         return Breach(what, "Bring every argument to one form in __post_init__.")
     return None

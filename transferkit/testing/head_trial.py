@@ -21,13 +21,11 @@ from transferkit.plan import Phase, Plan
 from transferkit.spec import BoundHead, Head, ModelSpec, Taps, Target
 from transferkit.trained import TrainedModel, load
 
-__all__ = ["ROWS", "TARGETS", "HeadTrial", "fitting_target", "half_precision"]
+__all__ = ["TARGETS", "HeadTrial", "fitting_target", "half_precision"]
 
 Array = np.ndarray[Any, Any]
 
-ROWS = 12
-"""Pictures of a trial."""
-
+_ROWS = 12
 TARGETS = (
     Target("classes", ("ants", "bees", "wasps"), counts=(5, 4, 3)),
     Target("classes", ("ants", "bees"), counts=(7, 5)),
@@ -44,7 +42,7 @@ class HeadTrial:
     Attributes:
         head: The head.
         target: What it is bound to.
-        given: Labels of `ROWS` pictures, or None for some that fit the target.
+        given: Labels of some pictures, or None for some that fit the target.
     """
 
     head: Head
@@ -62,9 +60,9 @@ class HeadTrial:
         if self.given is not None:
             return np.asarray(self.given)
         if self.target.task == "classes":
-            return np.arange(ROWS) % self.target.outputs
+            return np.arange(_ROWS) % self.target.outputs
         rng = np.random.default_rng(0)
-        shape = (ROWS, self.target.outputs)
+        shape = (_ROWS, self.target.outputs)
         return rng.integers(0, 2, shape) if self.target.task == "labels" else rng.normal(size=shape)
 
     @cached_property
@@ -74,8 +72,8 @@ class HeadTrial:
 
     @cached_property
     def images(self) -> Array:
-        """Noise in the size that has all the strides: uint8 ``(ROWS, side, side, 3)``."""
-        shape = (ROWS, self.side, self.side, 3)
+        """Noise in the size that has all the strides: uint8 ``(rows, side, side, 3)``."""
+        shape = (len(self.labels), self.side, self.side, 3)
         return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
 
     @property
@@ -101,7 +99,7 @@ class HeadTrial:
     def logits(self) -> Array:
         """Logits as a network might give them, in the shape that the head builds."""
         shape = build.logits_of(self.assembled.network).output_shape[1:]
-        return np.random.default_rng(2).normal(0, 2, (ROWS, *shape)).astype(np.float32)
+        return np.random.default_rng(2).normal(0, 2, (len(self.labels), *shape)).astype(np.float32)
 
     @property
     def outputs(self) -> Array:

@@ -21,7 +21,6 @@ from transferkit.errors import SpecError, TransferKitError
 from transferkit.spec import Head, Taps, Target
 from transferkit.testing.contract import Breach, Contract
 from transferkit.testing.head_trial import (
-    ROWS,
     TARGETS,
     HeadTrial,
     fitting_target,
@@ -46,8 +45,8 @@ def check_head(head: Head, *, target: Target | None = None, labels: Any = None) 
     Args:
         head: The head, with fields away from their defaults where they matter.
         target: What it is bound to; None for the first of some small targets that it takes.
-        labels: Labels of 12 pictures in the form that the head takes, where that is neither class
-            ids, nor rows of noughts and ones, nor rows of numbers.
+        labels: Labels of a dozen pictures in the form that the head takes, where that is neither
+            class ids, nor rows of noughts and ones, nor rows of numbers.
 
     Raises:
         ContractError: Naming the first rule that is broken, what was seen, and how to mend it.
@@ -202,8 +201,8 @@ def _targets_are_float32_rows(trial: HeadTrial) -> Breach | None:
     if not isinstance(rows, np.ndarray) or rows.dtype != np.float32:
         kind = getattr(rows, "dtype", type(rows).__name__)
         return Breach(f"they are {kind}", "return np.asarray(rows, np.float32)")
-    if len(rows) != ROWS:
-        return Breach(f"{ROWS} labels give {len(rows)} rows", "Give one row for each label.")
+    if len(rows) != len(labels):
+        return Breach(f"{len(labels)} labels give {len(rows)} rows", "Give one row for each label.")
     if not np.array_equal(trial.labels, labels):
         return Breach("the labels that were handed in have changed", "Work on a copy.")
     if not np.array_equal(trial.bound.targets(trial.labels.tolist()), rows):
@@ -272,9 +271,9 @@ def _metrics_are_fresh_numbers(trial: HeadTrial) -> Breach | None:
 def _results_are_plain_values(trial: HeadTrial) -> Breach | None:
     outputs = trial.outputs
     results: Any = trial.bound.decode(outputs)
-    if not isinstance(results, list) or len(results) != ROWS:
+    if not isinstance(results, list) or len(results) != len(outputs):
         size = f" of {len(results)}" if hasattr(results, "__len__") else ""
-        what = f"{ROWS} rows give a {type(results).__name__}{size}"
+        what = f"{len(outputs)} rows give a {type(results).__name__}{size}"
         return Breach(what, "return [Result(...) for row in outputs]")
     strange = next((part for result in results for part in _strange(result)), None)
     if strange is not None:
