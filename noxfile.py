@@ -84,8 +84,10 @@ def types(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run every example of README.md, docs/ and the docstrings; or of the files given."""
-    session.install(EVERYTHING)
+    session.install(EVERYTHING, *from_extra("dev", "ipykernel", "nbclient"))
     session.run("python", "docs/run_blocks.py", *session.posargs, env=ENVIRONMENT)
+    if not session.posargs:
+        session.run("python", "docs/run_notebooks.py", env=ENVIRONMENT)
 
 
 @nox.session

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transferkit._figures import new_figure, text_style
+from transferkit._optional import require
 from transferkit._text import printable, shortened, width
 from transferkit.errors import SpecError, explain
 
@@ -98,7 +99,9 @@ def confusion(
     axes = figure.subplots()
     top = 1.0 if normalize else max(float(np.nanmax(table)), 1.0)
     drawn = axes.imshow(table, cmap="Blues", vmin=0.0, vmax=top)
-    bar = figure.colorbar(drawn, ax=axes, fraction=0.045, pad=0.03)
+    ticker = require("matplotlib.ticker", extra="plots", needed_for=needed_for)
+    ticks = None if normalize else ticker.MaxNLocator(6, integer=True, min_n_ticks=1)
+    bar = figure.colorbar(drawn, ax=axes, fraction=0.045, pad=0.03, ticks=ticks)
     bar.set_label(_SHARE if normalize else "pictures")
     _name_classes(axes, names, text_style(needed_for=needed_for))
     _write_cells(axes, table, top, normalize=normalize)

@@ -139,6 +139,11 @@ def test_every_class_is_named_and_nothing_lies_outside(classes: int) -> None:
     assert len(figure.axes[0].texts) == classes**2
 
 
+def test_pictures_are_counted_in_whole_numbers() -> None:
+    bar = drawn(plots.confusion(np.array([[0, 3], [1, 2]]), ["a", "b"], needed_for="x")).axes[1]
+    assert [float(tick) for tick in bar.get_yticks()] == [0, 1, 2, 3]
+
+
 def test_confused_pairs_have_a_bar_each_the_worst_on_top() -> None:
     rows = [("ant", "bee", 7, 0.5), ("$5 $6", "a\nb\x1b\udc80", 2, 0.8)]
     axes = drawn(plots.pairs(rows, "pairs", needed_for="x")).axes[0]
