@@ -69,7 +69,7 @@ def thawed_from_the_top(blocks: int) -> freeze.Freeze:
 def _three_convolutions() -> Any:
     import keras  # here, so that listing names costs no framework
 
-    pixels = features = keras.Input((32, 32, 3))
+    pixels = features = keras.Input((32, 32, 3), name="tiny_input")
     for stage, width in enumerate((4, 8, 16)):
         features = keras.layers.Conv2D(
             width,
