@@ -283,7 +283,7 @@ class BoundPixels:
     head: Pixels
     target: Target
     activation: str = "softmax"
-    soft_targets: bool = False
+    soft_targets: bool = True
 
     @property
     def needs(self) -> tuple[int, ...]:
