@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from transferkit.errors import (
 )
 
 T = TypeVar("T")
+_PACKAGE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 Points = tuple[metadata.EntryPoint, ...]
 
 
@@ -75,7 +77,8 @@ class Registry(Generic[T]):
         Args:
             name: What was registered.
             verb: The call that the user typed, for the error.
-            package: The distribution that once brought it, where that is known, for the error.
+            package: The distribution that brought it, as a file says, for the error. The file may
+                come from a stranger: what is no name of a package is not repeated.
 
         Raises:
             UnknownNameError: If nobody registered it; the nearest names are named.
@@ -84,14 +87,15 @@ class Registry(Generic[T]):
         if name not in self._things and name in self._points:
             self._things[name] = self._loaded(name, verb)
         if name not in self._things:
-            whose = f", which the package {package!r} brought" if package else ""
+            named = isinstance(package, str) and _PACKAGE_NAME.fullmatch(package)
+            whose = f"; the file says that the package {package!r} brings it" if named else ""
             raise UnknownNameError(
                 explain(
                     verb,
                     f"there is no {self.kind} called {name!r}{whose}",
                     expected=did_you_mean(name, self._names()),
                     received={"name": name},
-                    mend=f"pip install {package}" if package else None,
+                    mend=f"If you trust that package: pip install {package}" if named else None,
                 )
             )
         return self._things[name]

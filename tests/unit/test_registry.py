@@ -79,8 +79,21 @@ def test_of_a_name_that_a_package_brought_the_package_is_named() -> None:
     with pytest.raises(UnknownNameError) as caught:
         registry.get("stars", verb="load", package="star-heads")
     assert str(caught.value) == (
-        "load: there is no head called 'stars', which the package 'star-heads' brought. "
-        "Expected one of 'classification'. Received: name='stars'. pip install star-heads"
+        "load: there is no head called 'stars'; the file says that the package 'star-heads' brings "
+        "it. Expected one of 'classification'. Received: name='stars'. "
+        "If you trust that package: pip install star-heads"
+    )
+
+
+@pytest.mark.parametrize("package", ["x; rm -rf ~", "a b", "--index-url=evil", "", "x" * 200, 3])
+def test_what_is_no_name_of_a_package_is_not_repeated(package: Any) -> None:
+    registry: Registry[int] = Registry("head")
+    registry.add("classification", 1)
+    with pytest.raises(UnknownNameError) as caught:
+        registry.get("stars", verb="load", package=package)
+    assert str(caught.value) == (
+        "load: there is no head called 'stars'. Expected one of 'classification'. "
+        "Received: name='stars'."
     )
 
 

@@ -58,7 +58,7 @@ def test_a_model_with_parts_of_a_plug_in_lives_in_several_processes(
     with pytest.raises(UnknownNameError) as caught:  # the package is not installed here
         tk.load(tmp_path / "model.tkm")
     assert str(caught.value) == (
-        "load: there is no head called 'cosine', which the package 'sample-plugin' brought. "
-        "Expected one of 'classification', 'multilabel', 'regression'. Received: name='cosine'. "
-        "pip install sample-plugin"
+        "load: there is no head called 'cosine'; the file says that the package 'sample-plugin' "
+        "brings it. Expected one of 'classification', 'multilabel', 'regression'. "
+        "Received: name='cosine'. If you trust that package: pip install sample-plugin"
     )

@@ -48,8 +48,8 @@ def test_an_operation_of_a_plug_in_is_saved_with_its_package(
     with pytest.raises(UnknownNameError) as caught:
         tk.augment.from_config(config)
     assert str(caught.value).startswith(
-        "augment.from_config: there is no augmentation operation called 'halve', which the package "
-        "'halve-it' brought. "
+        "augment.from_config: there is no augmentation operation called 'halve'; the file says "
+        "that the package 'halve-it' brings it. "
     )
     assert str(caught.value).endswith(" pip install halve-it")
 

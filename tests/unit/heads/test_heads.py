@@ -334,7 +334,7 @@ def test_a_head_of_a_plug_in_is_saved_with_its_package(
     with pytest.raises(UnknownNameError) as caught:
         heads.from_config(config)
     assert str(caught.value).startswith(
-        "load: there is no head called 'stars', which the package 'star-heads' brought. "
+        "load: there is no head called 'stars'; the file says that the package 'star-heads' brings"
     )
     assert str(caught.value).endswith(" pip install star-heads")
 
