@@ -85,8 +85,10 @@ def types(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run every example of README.md, docs/ and the docstrings; or of the files given."""
-    session.install(EVERYTHING)
+    session.install(EVERYTHING, *from_extra("dev", "ipykernel", "nbclient"))
     session.run("python", "docs/run_blocks.py", *session.posargs, env=ENVIRONMENT)
+    if not session.posargs:
+        session.run("python", "docs/run_notebooks.py", env=ENVIRONMENT)
 
 
 @nox.session
@@ -107,3 +109,19 @@ def build(session: nox.Session) -> None:
     session.chdir(elsewhere)
     journey = str(ROOT / "tests" / "build" / "journey.py")
     session.run(python, "-I", journey, env=ENVIRONMENT, external=True)
+    with_a_plugin(session, python, str(wheel))
+
+
+def with_a_plugin(session: nox.Session, python: str, wheel: str) -> None:
+    """The sample package beside the wheel: its own tests, and its journey until it is gone."""
+    sample = ROOT / "tests" / "build" / "sample_plugin"
+    journey = str(ROOT / "tests" / "build" / "plugin_journey.py")
+    pip = [python, "-m", "pip"]
+    needs = [*from_extra("dev", "pytest"), *from_extra("testing", "hypothesis")]
+    session.run(*pip, "install", "--quiet", wheel, str(sample), *needs, external=True)
+    tests = ["-m", "pytest", "-q", "-p", "no:cacheprovider", str(sample)]
+    session.run(python, "-I", *tests, env=ENVIRONMENT, external=True)
+    for step in ("train", "load"):
+        session.run(python, "-I", journey, step, ".", env=ENVIRONMENT, external=True)
+    session.run(*pip, "uninstall", "--quiet", "--yes", "sample-plugin", external=True)
+    session.run(python, "-I", journey, "gone", ".", env=ENVIRONMENT, external=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import hypothesis
 import pytest
@@ -43,3 +45,39 @@ def _figures_are_closed() -> Iterator[None]:
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
         assert pyplot.get_backend().lower() == "agg", "the test switched Matplotlib's backend"
+
+
+class Install(Protocol):
+    """Makes a package that is found like one that pip installed."""
+
+    def __call__(self, package: str, source: str, *points: str) -> None:
+        """Write a module and the metadata of its distribution.
+
+        Args:
+            package: The distribution; the module's name has underscores for its hyphens.
+            source: The module's text.
+            *points: Entry points as ``"group: name = module:thing"``.
+        """
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Packages for one test, in a folder of their own on the path."""
+    folder = tmp_path / "site-packages"
+    made: list[str] = []
+
+    def write(package: str, source: str, *points: str) -> None:
+        module = package.replace("-", "_")
+        made.append(module)
+        about = folder / f"{module}-1.2.dist-info"
+        about.mkdir(parents=True)
+        (folder / f"{module}.py").write_text(textwrap.dedent(source), encoding="utf-8")
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2\n")
+        groups = (point.partition(": ") for point in points)
+        lines = (f"[{group}]\n{rest}\n" for group, _, rest in groups)
+        (about / "entry_points.txt").write_text("".join(lines), encoding="utf-8")
+        monkeypatch.syspath_prepend(folder)
+
+    yield write
+    for module in made:
+        sys.modules.pop(module, None)

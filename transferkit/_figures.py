@@ -10,14 +10,17 @@ from __future__ import annotations
 import functools
 import io
 import math
+import re
+import statistics
 import textwrap
+import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from transferkit._optional import require
-from transferkit._text import printable
+from transferkit._text import printable, width
 from transferkit.errors import SpecError, explain
 
 if TYPE_CHECKING:
@@ -27,26 +30,37 @@ __all__ = ["image_grid", "new_figure", "text_style"]
 
 # Faces for scripts that matplotlib's own DejaVu Sans lacks; of each line the first installed one.
 _OTHER_SCRIPTS = (
-    ("Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Hiragino Sans", "Microsoft YaHei"),
-    ("Source Han Sans SC", "WenQuanYi Micro Hei", "SimHei", "Apple SD Gothic Neo", "Malgun Gothic"),
+    ("Noto Sans CJK SC", "Noto Sans CJK TC", "Noto Sans CJK JP", "PingFang SC", "Hiragino Sans"),
+    ("Microsoft YaHei", "Source Han Sans SC", "WenQuanYi Micro Hei", "SimHei", "Malgun Gothic"),
     ("Noto Sans Devanagari", "Kohinoor Devanagari", "Nirmala UI", "Mangal"),
     ("Noto Sans Thai", "Thonburi", "Leelawadee UI", "Tahoma"),
+    ("Noto Emoji", "Segoe UI Symbol", "Symbola"),
 )
+_TITLE_COLUMNS = 26
+_NO_GLYPH = re.compile(r"Glyph (\d+) .*missing from font")
 
 
-def new_figure(width: float, height: float, *, needed_for: str) -> Figure:
+def new_figure(
+    width: float,
+    height: float,
+    *,
+    needed_for: str,
+    layout: Literal["constrained", "compressed"] = "constrained",
+) -> Figure:
     """An empty figure with a layout that makes room for long labels.
 
     Args:
         width: In inches.
         height: In inches.
         needed_for: The call that the user typed, for the error.
+        layout: Matplotlib's; ``"compressed"`` for axes whose sides are in a fixed ratio, which the
+            other one pushes beyond the edge.
 
     Raises:
         MissingExtraError: If matplotlib is not installed.
     """
     module = require("matplotlib.figure", extra="plots", needed_for=needed_for)
-    figure: Figure = module.Figure(figsize=(width, height), layout="constrained")
+    figure: Figure = module.Figure(figsize=(width, height), layout=layout)
     figure.patch.set_alpha(1.0)  # a see-through figure is unreadable on half of all pages
     # IPython draws figures by itself only once pyplot was imported.
     figure._repr_png_ = functools.partial(_png, figure)  # type: ignore[attr-defined]
@@ -69,7 +83,7 @@ def image_grid(
     needed_for: str,
     columns: int | None = None,
 ) -> Figure:
-    """Pictures side by side, row by row.
+    """Pictures side by side, row by row; the rows are as high as most pictures need.
 
     Args:
         images: Arrays ``(height, width)`` or ``(height, width, 1 | 3 | 4)``, 0..255, each of its
@@ -89,7 +103,7 @@ def image_grid(
     across = min(across, len(pictures))
     down = math.ceil(len(pictures) / across)
     lines = max((len(_wrapped(title)) for title in titles or ()), default=0)
-    tall = max(picture.shape[0] / picture.shape[1] for picture in pictures)
+    tall = statistics.median(picture.shape[0] / picture.shape[1] for picture in pictures)
     height = 2.1 * min(max(tall, 0.5), 1.5) + 0.17 * lines
     figure = new_figure(2.1 * across, height * down, needed_for=needed_for)
     style = text_style(needed_for=needed_for)
@@ -137,17 +151,39 @@ def _check(pictures: Sequence[Any], titles: Sequence[str] | None, needed_for: st
 
 
 def _wrapped(title: str) -> list[str]:
-    return [
-        part
-        for line in title.split("\n")
-        for part in textwrap.wrap(printable(line), 26, max_lines=2) or [""]
-    ]
+    return [part for line in title.split("\n") for part in _two_lines(printable(line)) or [""]]
+
+
+def _two_lines(text: str) -> list[str]:
+    """At most two lines that are no wider than a picture; Chinese letters are two columns wide."""
+    wide = width(text) / max(len(text), 1)
+    return textwrap.wrap(text, max(int(_TITLE_COLUMNS / max(wide, 1)), 1), max_lines=2)
 
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure.savefig(buffer, format="png")
+    _pass_on(caught)
     return buffer.getvalue()
+
+
+def _pass_on(caught: Sequence[warnings.WarningMessage]) -> None:
+    """Matplotlib's warnings; those of letters without a glyph, one for each letter, in one."""
+    missing = ""
+    for warning in caught:
+        letter = _NO_GLYPH.match(str(warning.message))
+        if letter is None:
+            warnings.warn(warning.message, warning.category, stacklevel=3)
+        elif chr(int(letter[1])) not in missing:
+            missing += chr(int(letter[1]))
+    if missing:
+        warnings.warn(
+            f"no installed face has the letters {printable(missing[:12])!r}, which are drawn as "
+            "boxes: install one that has them, such as Noto Sans of their script",
+            stacklevel=3,
+        )
 
 
 @functools.cache

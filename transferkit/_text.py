@@ -21,6 +21,7 @@ __all__ = [
     "shortened",
     "text_summary",
     "text_table",
+    "width",
 ]
 
 Row = Sequence[str]

@@ -19,7 +19,9 @@
     ├── BundleNotFoundError (FileNotFoundError)
     ├── SaveError (OSError)                     a file that could not be written
     ├── MissingExtraError (ImportError)         an optional package that is not installed
-    └── BackendError (RuntimeError)             Keras runs on something else than TensorFlow
+    ├── PluginError (ImportError)               a plug-in of another package that cannot be used
+    ├── BackendError (RuntimeError)             Keras runs on something else than TensorFlow
+    └── ContractError (AssertionError)          a plug-in that breaks a rule of its contract
 
 Each is also the builtin error that a caller would expect, so ``except ValueError`` keeps working.
 """
@@ -37,6 +39,7 @@ __all__ = [
     "BackendError",
     "BundleError",
     "BundleNotFoundError",
+    "ContractError",
     "DamagedBundleError",
     "DataError",
     "DataNotFoundError",
@@ -44,6 +47,7 @@ __all__ = [
     "ForeignBundleError",
     "MissingExtraError",
     "NewerBundleError",
+    "PluginError",
     "SaveError",
     "SelectionError",
     "SpecError",
@@ -132,8 +136,16 @@ class MissingExtraError(TransferKitError, ImportError):
     """An optional package that is not installed."""
 
 
+class PluginError(TransferKitError, ImportError):
+    """A plug-in of another package that cannot be used; the error names the package."""
+
+
 class BackendError(TransferKitError, RuntimeError):
     """Keras runs on another backend than TensorFlow."""
+
+
+class ContractError(TransferKitError, AssertionError):
+    """A plug-in that breaks a rule of its contract; raised by the checks of ``testing`` only."""
 
 
 def explain(

@@ -13,23 +13,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transferkit._figures import new_figure, text_style
-from transferkit._text import printable, shortened
+from transferkit._optional import require
+from transferkit._text import printable, shortened, width
 from transferkit.errors import SpecError, explain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["TRAIN_COLOUR", "VAL_COLOUR", "confusion", "curves"]
+__all__ = ["MANY_CLASSES", "TRAIN_COLOUR", "VAL_COLOUR", "confusion", "curves", "pairs"]
 
 TRAIN_COLOUR = "#2f7fc1"
 VAL_COLOUR = "#d9630b"
 _QUIET = "#808080"
+_SHARE = "fraction of the true class"
 _COLOURS = (TRAIN_COLOUR, VAL_COLOUR, "#3a9a5b", "#b05fc0")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), "-.", ":")
 _MARKERS = ("o", "s", "^", "D")
 
-MANY_CLASSES = 30
-"""Beyond this many classes cells hold no numbers and not every class has its tick."""
+MANY_CLASSES = 40
+"""Beyond this many classes a matrix is a carpet in which nothing can be read."""
 
 
 def curves(
@@ -89,19 +91,68 @@ def confusion(
     if normalize:
         table = _by_rows(table)
     names = [shortened(name, 24) for name in class_names]
-    longest = max(map(len, names))
+    longest = max(map(width, names))
     room = 0.085 * longest + 0.4
-    side = min(max(0.42 * len(names), 2.4), 9.0)
-    figure = new_figure(side + room + 1.1, side + 0.75 * room + 0.5, needed_for=needed_for)
+    side = min(max(0.42 * len(names), 2.4), max(9.0, 0.26 * len(names)))
+    size = (side + room + 1.1, side + 0.75 * room + 0.5)
+    figure = new_figure(*size, needed_for=needed_for, layout="compressed")
     axes = figure.subplots()
     top = 1.0 if normalize else max(float(np.nanmax(table)), 1.0)
     drawn = axes.imshow(table, cmap="Blues", vmin=0.0, vmax=top)
-    bar = figure.colorbar(drawn, ax=axes, fraction=0.045, pad=0.03)
-    bar.set_label("fraction of the true class" if normalize else "pictures")
+    ticker = require("matplotlib.ticker", extra="plots", needed_for=needed_for)
+    ticks = None if normalize else ticker.MaxNLocator(6, integer=True, min_n_ticks=1)
+    bar = figure.colorbar(drawn, ax=axes, fraction=0.045, pad=0.03, ticks=ticks)
+    bar.set_label(_SHARE if normalize else "pictures")
     _name_classes(axes, names, text_style(needed_for=needed_for))
-    if len(names) <= MANY_CLASSES:
-        _write_cells(axes, table, top, normalize=normalize)
+    _write_cells(axes, table, top, normalize=normalize)
     return figure
+
+
+def pairs(
+    rows: Sequence[tuple[str, str, int, float]],
+    title: str,
+    *,
+    normalize: bool = False,
+    needed_for: str,
+) -> Figure:
+    """The pairs of classes that are confused most often, a bar for each.
+
+    Args:
+        rows: (true class, predicted class, pictures, their share of the true class), the worst
+            first; without any there is a title only.
+        title: What stands above.
+        normalize: Bars are as long as the shares.
+        needed_for: The call that the user typed, for the errors.
+
+    Raises:
+        MissingExtraError: If matplotlib is not installed.
+    """
+    names = [f"{shortened(row[0], 28)} → {shortened(row[1], 28)}" for row in rows]
+    longest = max(map(width, names), default=10)
+    figure = new_figure(0.075 * longest + 4.5, 0.27 * len(rows) + 1.1, needed_for=needed_for)
+    style = text_style(needed_for=needed_for)
+    axes = figure.subplots()
+    axes.set_title(title, fontsize=10, loc="left")
+    if not rows:
+        axes.set_axis_off()
+        return figure
+    lengths = [row[3] if normalize else row[2] for row in rows]
+    axes.barh(range(len(rows)), lengths, color=VAL_COLOUR, height=0.7)
+    axes.set_yticks(range(len(rows)), names, fontsize=8, **style)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.margins(x=0.22)
+    for place, (length, row) in enumerate(zip(lengths, rows, strict=True)):
+        text = f" {row[2]} ({row[3]:.0%})"
+        axes.text(length, place, text, ha="left", va="center", fontsize=8)
+    axes.set_xlabel(_SHARE if normalize else "pictures (and their share of the true class)")
+    axes.spines[["top", "right"]].set_visible(False)
+    if not normalize:
+        _whole_ticks(axes)
+    return figure
+
+
+def _whole_ticks(axes: Any) -> None:
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
 def _draw_series(
@@ -110,6 +161,8 @@ def _draw_series(
     for place, (name, values) in enumerate(series.items()):
         kind = {"train": 0, "val": 1}.get(name, place % len(_COLOURS))
         shown = shortened(name, 30)
+        if not np.isfinite(values).any():
+            shown += " (never a number)"
         axes.plot(
             epochs,
             values,
@@ -121,7 +174,7 @@ def _draw_series(
             label=f"\N{ZERO WIDTH SPACE}{shown}" if shown.startswith("_") else shown,
         )
     axes.set_xlabel("epoch")
-    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    _whole_ticks(axes)
     axes.grid(visible=True, color=_QUIET, alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     legend = axes.legend(frameon=False, fontsize=8)
@@ -158,18 +211,15 @@ def _cut(name: str, most: int) -> str:
 
 
 def _name_classes(axes: Any, names: Sequence[str], style: dict[str, Any]) -> None:
-    step = math.ceil(len(names) / MANY_CLASSES)
-    places = range(0, len(names), step)
-    shown = [names[place] for place in places]
     size = 9 if len(names) <= 15 else 7.5
-    axes.set_xticks(places, shown, rotation=90, fontsize=size, **style)
-    axes.set_yticks(places, shown, fontsize=size, **style)
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=size, **style)
+    axes.set_yticks(range(len(names)), names, fontsize=size, **style)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
 
 
 def _write_cells(axes: Any, table: np.ndarray[Any, Any], top: float, *, normalize: bool) -> None:
-    size = 9 if len(table) <= 12 else 6.5
+    size = 9 if len(table) <= 12 else 6.5 if len(table) <= 30 else 5.5
     for (row, column), value in np.ndenumerate(table):
         if np.isnan(value) or value < (0.005 if normalize else 1):
             continue  # an empty cell is easier to see than a nought

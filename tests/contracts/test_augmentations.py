@@ -1,8 +1,7 @@
-"""One battery over every registered augmentation operation."""
+"""Every registered operation keeps the rules of `check_augmentation`, and what is ours besides."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from transferkit.augment.keys import image_keys
 from transferkit.augment.operation import registry
 from transferkit.errors import SpecError
 from transferkit.spec import Augmentation
+from transferkit.testing import check_augmentation
 
 Array = np.ndarray[Any, Any]
 
@@ -77,17 +77,8 @@ def test_every_registered_operation_has_a_case() -> None:
     assert {name: case.name for name, case in cases.items()} == {name: name for name in cases}
 
 
-def test_pixels_are_a_function_of_picture_and_key(operation: Any) -> None:
-    images = pictures()
-    together = applied(operation, images, keys(range(8)))
-    np.testing.assert_array_equal(applied(operation, images, keys(range(8))), together)
-    order = [5, 0, 7, 2, 2]
-    np.testing.assert_array_equal(
-        applied(operation, images[order], keys(order)), together[order], "another place"
-    )
-    for place in (0, 6):
-        alone = applied(operation, images[[place]], keys([place]))
-        np.testing.assert_array_equal(alone[0], together[place], "another batch size")
+def test_an_operation_keeps_every_rule_of_the_contract(operation: Any) -> None:
+    check_augmentation(operation)
 
 
 def test_pictures_change_and_each_key_changes_them_in_its_own_way(operation: Any) -> None:
@@ -98,15 +89,6 @@ def test_pictures_change_and_each_key_changes_them_in_its_own_way(operation: Any
     assert not np.allclose(made, applied(operation, images, keys(range(8), view=1)), atol=1)
 
 
-def test_shape_type_and_range_are_kept(operation: Any) -> None:
-    for channels in (1, 3, 4):
-        images = pictures()[..., [0, 1, 2, 0][:channels]]
-        made = operation.apply(_keras.tf().constant(images), None, keys(range(8)))[0]
-        assert made.dtype == "float32"
-        assert made.shape == images.shape
-        assert 0 <= np.min(made) <= np.max(made) <= 255.001
-
-
 def test_labels_are_handed_on_as_they_are(operation: Any) -> None:
     images = _keras.tf().constant(pictures())
     forms: tuple[Any, ...] = (None, np.arange(8), np.eye(8, dtype=np.float32), np.linspace(0, 1, 8))
@@ -115,35 +97,6 @@ def test_labels_are_handed_on_as_they_are(operation: Any) -> None:
         _, given = operation.apply(images, labels, keys(range(8)))
         assert given is labels
         np.testing.assert_array_equal(given, before)
-
-
-def test_the_registry_reads_what_an_operation_wrote(operation: Any) -> None:
-    written = json.loads(json.dumps(operation.to_config()))
-    again: Any = registry.get(written["op"], verb="test").from_config(written)
-    assert type(again) is type(operation)
-    assert again == operation
-    assert hash(again) == hash(operation)
-    assert again.to_config() == operation.to_config()
-    np.testing.assert_array_equal(
-        applied(again, pictures(), keys(range(8))),
-        applied(operation, pictures(), keys(range(8))),
-    )
-
-
-def test_graphs_and_datasets_give_what_eager_calls_give(operation: Any) -> None:
-    tf = _keras.tf()
-    images, labels = pictures(), np.arange(8, dtype=np.float32)
-    expected = applied(operation, images, keys(range(8)))
-    graph = tf.function(lambda x, y, places: operation.apply(x, y, image_keys(7, 0, places)))
-    pixels, same = graph(tf.constant(images), tf.constant(labels), tf.range(8, dtype=tf.int64))
-    np.testing.assert_allclose(pixels, expected, atol=1e-3)
-    np.testing.assert_array_equal(same, labels)
-    places = np.arange(8)
-    batches = tf.data.Dataset.from_tensor_slices((images, labels, places)).batch(3)
-    mapped = list(batches.map(graph))
-    assert mapped[0][0].shape == (3, 12, SIDE, 3)
-    np.testing.assert_allclose(np.concatenate([x for x, _ in mapped]), expected, atol=1e-3)
-    np.testing.assert_array_equal(np.concatenate([y for _, y in mapped]), labels)
 
 
 def tiny() -> Any:

@@ -271,6 +271,57 @@ def test_the_confusion_matrix_is_drawn() -> None:
     assert {text.get_text() for text in figure.axes[0].texts} == {"1.00", ".67", ".33"}
 
 
+def test_the_most_confused_classes_are_those_of_a_loop_over_the_pictures() -> None:
+    outputs, labels = probabilities(6)
+    names = [f"class {i}" for i in range(6)]
+    made = evaluate.classification(outputs, labels, class_names=names, loss=1.0)
+    counts: dict[tuple[str, str], int] = {}
+    for row, label in zip(outputs, labels, strict=True):
+        if (said := int(row.argmax())) != label:
+            pair = names[label], names[said]
+            counts[pair] = counts.get(pair, 0) + 1
+    found = made.most_confused()
+    assert {(each.true, each.predicted): each.count for each in found} == counts
+    order = [(-each.count, -each.share) for each in found]
+    assert order == sorted(order)
+    first = found[0]
+    assert first.share == first.count / (labels == names.index(first.true)).sum()
+    assert made.most_confused(3) == tuple(each for each in found if each.count >= 3)
+    with pytest.raises(SpecError, match=r"evaluation\.most_confused: .*min_count=0"):
+        made.most_confused(0)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_of_very_many_classes_the_most_confused_pairs_are_drawn(normalize: bool) -> None:
+    rng = np.random.default_rng(1)
+    outputs, labels = rng.dirichlet(np.ones(60), 900), rng.integers(0, 60, 900)
+    made = evaluate.classification(
+        outputs, labels, class_names=[f"c{i}" for i in range(60)], loss=1.0
+    )
+    figure = made.plot_confusion(normalize)
+    figure.savefig(io.BytesIO())
+    axes = figure.axes[0]
+    pairs = made.most_confused()
+    if normalize:
+        pairs = tuple(sorted(pairs, key=lambda pair: -pair.share))
+    drawn = [label.get_text() for label in axes.get_yticklabels()]
+    assert drawn == [f"{pair.true} → {pair.predicted}" for pair in pairs[:20]]
+    wrong = sum(pair.count for pair in made.most_confused())
+    assert axes.get_title(loc="left").splitlines() == [
+        "60 classes: 20 pairs confused most often",
+        f"with {sum(pair.count for pair in pairs[:20])} of {wrong} mistakes in 900 pictures",
+    ]
+
+
+def test_sixteen_mistakes_are_shown_by_default() -> None:
+    truths, outputs = np.zeros(40, int), np.tile([0.2, 0.8], (40, 1))
+    made = evaluate.classification(
+        outputs, truths, class_names=ANT_BEE, loss=1.0, images=lambda place: np.zeros((4, 4, 3))
+    )
+    titles = [axes.get_title() for axes in made.show_errors().axes]
+    assert titles == ["bee 80%\nis ant"] * 16
+
+
 def test_without_matplotlib_the_line_that_installs_it_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

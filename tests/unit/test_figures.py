@@ -3,6 +3,9 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+import warnings
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,6 +49,44 @@ def test_a_title_is_set_literally_whatever_it_holds() -> None:
 def test_a_long_title_is_wrapped_and_cut() -> None:
     figure = _figures.image_grid([gradient(4, 4)], ["word " * 40], needed_for="show")
     assert figure.axes[0].get_title().count("\n") == 1
+
+
+def test_a_title_of_wide_letters_is_no_wider_than_its_picture() -> None:
+    with pytest.warns(UserWarning, match="no installed face") if no_chinese() else nullcontext():
+        figure = _figures.image_grid([gradient(4, 4)], ["蜜" * 20], needed_for="show")
+        figure._repr_png_()  # type: ignore[attr-defined]
+    assert figure.axes[0].get_title().split("\n") == ["蜜" * 13, "蜜" * 7]
+
+
+def no_chinese() -> bool:
+    return not any("CJK" in name for name in _figures._families("x"))
+
+
+def test_letters_without_a_glyph_are_told_once_and_other_warnings_are_passed_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    figure = _figures.image_grid([gradient(4, 4)], ["x"], needed_for="show")
+
+    def savefig(*args: Any, **kwargs: Any) -> None:
+        for letter in "蜂蜜蜂":
+            warnings.warn(f"Glyph {ord(letter)} (X) missing from font(s) DejaVu.", stacklevel=1)
+        warnings.warn("something else", RuntimeWarning, stacklevel=1)
+
+    monkeypatch.setattr(figure, "savefig", savefig)
+    with pytest.warns() as told:
+        figure._repr_png_()  # type: ignore[attr-defined]
+    assert {str(each.message) for each in told} == {
+        "something else",
+        "no installed face has the letters '蜂蜜', which are drawn as boxes: install one that has "
+        "them, such as Noto Sans of their script",
+    }
+    assert len(told) == 2
+
+
+def test_one_tall_picture_does_not_make_every_row_tall() -> None:
+    wide = _figures.image_grid([gradient(4, 8)] * 9, needed_for="show")
+    mixed = _figures.image_grid([gradient(4, 8)] * 8 + [gradient(8, 4)], needed_for="show")
+    assert mixed.get_size_inches().tolist() == wide.get_size_inches().tolist()
 
 
 def test_the_number_of_columns_can_be_chosen() -> None:

@@ -85,6 +85,13 @@ def test_names_are_drawn_literally() -> None:
     drawn(plots.confusion(matrix(5), NAMES, needed_for="x"))
 
 
+def test_a_series_without_any_number_says_so() -> None:
+    panels = {"loss": {"train": [math.nan, math.inf], "val": [1.0, math.nan]}}
+    axes = drawn(plots.curves(panels, [0, 1], needed_for="x")).axes[0]
+    told = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert told == ["train (never a number)", "val"]
+
+
 def test_many_panels_stand_in_rows() -> None:
     panels = {str(i): {"train": [1.0]} for i in range(5)}
     figure = drawn(plots.curves(panels, [0], needed_for="x"))
@@ -114,13 +121,46 @@ def test_normalised_cells_hold_fractions_of_their_rows() -> None:
     assert cells == {(0, 0): ".25", (1, 0): ".75", (1, 1): "1.00"}
 
 
-def test_many_classes_have_fewer_ticks_and_no_numbers() -> None:
-    figure = drawn(plots.confusion(matrix(100), [str(i) for i in range(100)], needed_for="x"))
-    assert len(figure.axes[0].texts) == 0
-    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
-    assert 20 <= len(labels) <= 30
-    assert labels[:2] == ["0", "4"]
-    assert max(figure.get_size_inches()) < 12
+@pytest.mark.parametrize("classes", [2, 9, 25, plots.MANY_CLASSES])
+def test_every_class_is_named_and_nothing_lies_outside(classes: int) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    names = [f"a very long class name {i}" for i in range(classes)]
+    figure = plots.confusion(matrix(classes), names, needed_for="x")
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    page, renderer = figure.bbox, canvas.get_renderer()
+    for axes in figure.axes:
+        box = axes.get_tightbbox(renderer)
+        assert box is not None
+        assert page.x0 <= box.x0 < box.x1 <= page.x1
+        assert page.y0 <= box.y0 < box.y1 <= page.y1
+    assert len(figure.axes[0].get_xticklabels()) == classes
+    assert len(figure.axes[0].texts) == classes**2
+
+
+def test_pictures_are_counted_in_whole_numbers() -> None:
+    bar = drawn(plots.confusion(np.array([[0, 3], [1, 2]]), ["a", "b"], needed_for="x")).axes[1]
+    assert [float(tick) for tick in bar.get_yticks()] == [0, 1, 2, 3]
+
+
+def test_confused_pairs_have_a_bar_each_the_worst_on_top() -> None:
+    rows = [("ant", "bee", 7, 0.5), ("$5 $6", "a\nb\x1b\udc80", 2, 0.8)]
+    axes = drawn(plots.pairs(rows, "pairs", needed_for="x")).axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["ant → bee", "$5 $6 → a\\nb\\x1b\\udc80"]
+    assert [bar.get_width() for bar in axes.patches] == [7, 2]
+    assert [text.get_text() for text in axes.texts] == [" 7 (50%)", " 2 (80%)"]
+    assert axes.yaxis_inverted()
+    shares = drawn(plots.pairs(rows, "pairs", normalize=True, needed_for="x")).axes[0]
+    assert [bar.get_width() for bar in shares.patches] == [0.5, 0.8]
+    assert shares.get_xlabel() == "fraction of the true class"
+
+
+def test_without_a_mistake_there_is_a_title_only() -> None:
+    axes = drawn(plots.pairs([], "nothing wrong", needed_for="x")).axes[0]
+    assert not axes.axison
+    assert axes.get_title(loc="left") == "nothing wrong"
 
 
 def test_a_matrix_of_nothing_is_drawn() -> None:

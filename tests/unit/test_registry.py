@@ -1,38 +1,20 @@
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 from typing import Any
 
 import pytest
 
 from transferkit._registry import Registry
-from transferkit.errors import SpecError, UnknownNameError
+from transferkit.errors import PluginError, SpecError, UnknownNameError
+
+GROUP = "transferkit.things"
+THEIRS = f"{GROUP}: theirs = their_things:ten"
 
 
-class Point:
-    """An entry point of another package."""
-
-    def __init__(self, name: str, thing: Any) -> None:
-        self.name = name
-        self.thing = thing
-        self.loaded = 0
-
-    def load(self) -> Any:
-        self.loaded += 1
-        if isinstance(self.thing, Exception):
-            raise self.thing
-        return self.thing
-
-
-@pytest.fixture
-def points(monkeypatch: pytest.MonkeyPatch) -> list[Point]:
-    found = [Point("theirs", 10), Point("taken", 11)]
-
-    def entry_points(*, group: str) -> list[Point]:
-        return found if group == "transferkit.things" else []
-
-    monkeypatch.setattr(metadata, "entry_points", entry_points)
-    return found
+def things(**more: Any) -> Registry[Any]:
+    return Registry("thing", group=GROUP, **more)
 
 
 def test_what_was_added_is_found() -> None:
@@ -91,43 +73,145 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     )
 
 
+def test_of_a_name_that_a_package_brought_the_package_is_named() -> None:
+    registry: Registry[int] = Registry("head")
+    registry.add("classification", 1)
+    with pytest.raises(UnknownNameError) as caught:
+        registry.get("stars", verb="load", package="star-heads")
+    assert str(caught.value) == (
+        "load: there is no head called 'stars'; the file says that the package 'star-heads' brings "
+        "it. Expected one of 'classification'. Received: name='stars'. "
+        "If you trust that package: pip install star-heads"
+    )
+
+
+@pytest.mark.parametrize("package", ["x; rm -rf ~", "a b", "--index-url=evil", "", "x" * 200, 3])
+def test_what_is_no_name_of_a_package_is_not_repeated(package: Any) -> None:
+    registry: Registry[int] = Registry("head")
+    registry.add("classification", 1)
+    with pytest.raises(UnknownNameError) as caught:
+        registry.get("stars", verb="load", package=package)
+    assert str(caught.value) == (
+        "load: there is no head called 'stars'. Expected one of 'classification'. "
+        "Received: name='stars'."
+    )
+
+
 def test_an_empty_registry_says_so() -> None:
     registry: Registry[int] = Registry("head")
     with pytest.raises(UnknownNameError, match="and none is known yet"):
         registry.get("x", verb="make")
 
 
-def test_other_packages_are_loaded_only_when_they_may_be_needed(points: list[Point]) -> None:
-    registry: Registry[int] = Registry("thing", group="transferkit.things")
+def test_a_plug_in_is_imported_when_it_is_asked_for_and_not_before(install: Any) -> None:
+    install("their-things", "ten = 10", THEIRS)
+    registry = things()
     registry.add("ours", 1)
-    registry.add("taken", 2)
     assert registry.get("ours", verb="make") == 1
-    assert [point.loaded for point in points] == [0, 0]
+    assert registry.names() == ("ours", "theirs")
+    with pytest.raises(UnknownNameError, match="did you mean 'theirs'"):
+        registry.get("their", verb="make")
+    assert "their_things" not in sys.modules
     assert registry.get("theirs", verb="make") == 10
-    assert [point.loaded for point in points] == [1, 0], "what we have is not asked of others"
-    assert registry.names() == ("ours", "taken", "theirs")
-    assert registry.get("taken", verb="make") == 2
-    assert points[0].loaded == 1
+    assert list(registry.items()) == [("ours", 1), ("theirs", 10)]
 
 
-def test_listing_names_finds_what_other_packages_bring(points: list[Point]) -> None:
-    registry: Registry[int] = Registry("thing", group="transferkit.things")
-    assert registry.names() == ("taken", "theirs")
-    assert points[0].loaded == 1
+def test_the_name_and_the_package_of_a_thing_are_known(install: Any) -> None:
+    install("their-things", "ten = 10", THEIRS)
+    registry = things()
+    registry.add("ours", 1)
+    assert registry.name_of(1) == "ours"
+    assert "their_things" not in sys.modules
+    assert registry.name_of(10) == "theirs"
+    assert registry.name_of(11) is None
+    assert registry.package_of("theirs") == "their-things"
+    assert registry.package_of("ours") is None
 
 
-def test_a_plug_in_that_fails_to_load_fails_every_time(points: list[Point]) -> None:
-    points.append(Point("broken", ImportError("no module named nothing")))
-    registry: Registry[int] = Registry("thing", group="transferkit.things")
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import nothing_at_all", "ModuleNotFoundError: No module named 'nothing_at_all'"),
+        ("raise SystemExit('no')", "SystemExit: no"),
+        ("eleven = 11", "AttributeError: module 'their_things' has no attribute 'ten'"),
+    ],
+)
+def test_a_plug_in_that_cannot_be_imported_is_named_every_time(
+    install: Any, source: str, reason: str
+) -> None:
+    install("their-things", source, THEIRS)
+    install("good-things", "two = 2", f"{GROUP}: good = good_things:two")
+    registry = things()
     registry.add("ours", 1)
     for _ in range(2):
-        with pytest.raises(ImportError, match="no module named nothing"):
-            registry.names()
+        with pytest.raises(PluginError) as caught:
+            registry.get("theirs", verb="make")
+        assert str(caught.value) == (
+            "make: the entry point 'theirs' of the package their-things 1.2 cannot be imported "
+            f"({reason}). Received: name='theirs', group='transferkit.things', "
+            "value='their_things:ten'. pip install --upgrade their-things"
+        )
     assert registry.get("ours", verb="make") == 1
+    assert registry.get("good", verb="make") == 2
+    with pytest.warns(UserWarning, match="package their-things 1.2 cannot be imported"):
+        assert list(registry.items()) == [("good", 2), ("ours", 1)]
+
+
+def test_a_plug_in_that_is_something_else_is_refused(install: Any) -> None:
+    install("their-things", "class ten: pass", THEIRS)
+    registry = things(fits=lambda thing: isinstance(thing, int), expected="a whole number")
+    with pytest.raises(PluginError) as caught:
+        registry.get("theirs", verb="make")
+    assert str(caught.value) == (
+        "make: the entry point 'theirs' of the package their-things 1.2 gives the class ten, which "
+        "is no thing. Expected a whole number. Received: name='theirs', "
+        "group='transferkit.things', value='their_things:ten'."
+    )
+
+
+def test_a_name_that_is_taken_stays_ours_and_the_package_is_named(install: Any) -> None:
+    install("their-things", "ten = 10", THEIRS, f"{GROUP}: more = their_things:ten")
+    registry = things()
+    registry.add("theirs", 1)
+    with pytest.warns(UserWarning, match="is left out") as told:
+        assert registry.names() == ("more", "theirs")
+    assert [str(each.message) for each in told] == [
+        "things: the entry point 'theirs' of the package their-things 1.2 is left out, as the name "
+        "'theirs' is taken. Expected a new name. Received: name='theirs'. Ask the authors of "
+        "their-things for another name."
+    ]
+    assert registry.get("theirs", verb="make") == 1
+    assert registry.package_of("theirs") is None
+    assert "their_things" not in sys.modules
+
+
+def test_two_packages_with_one_name_are_both_named(install: Any) -> None:
+    install("their-things", "ten = 10", THEIRS)
+    install("other-things", "ten = 11", f"{GROUP}: theirs = other_things:ten")
+    registry = things()
+    assert registry.names() == ("theirs",)
+    with pytest.raises(PluginError) as caught:
+        registry.get("theirs", verb="make")
+    told = str(caught.value)
+    assert "the package their-things 1.2" in told
+    assert "the package other-things 1.2" in told
+    assert "have the same name. Received: name='theirs'" in told
+    assert "pip uninstall " in told
+
+
+def test_a_package_may_register_by_itself_what_its_entry_point_names(install: Any) -> None:
+    install("their-things", "ten = 10", THEIRS)
+    import their_things  # type: ignore[import-not-found]
+
+    registry = things()
+    registry.add("theirs", their_things.ten)
+    assert registry.names() == ("theirs",), "and no warning"
+    assert registry.get("theirs", verb="make") == 10
+    assert registry.package_of("theirs") == "their-things"
 
 
 def test_a_registry_without_a_group_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    def entry_points(**kwargs: str) -> list[Point]:
+    def entry_points(**kwargs: str) -> list[Any]:
         pytest.fail("entry points were read")
 
     monkeypatch.setattr(metadata, "entry_points", entry_points)

@@ -40,8 +40,14 @@ class OperationKind(Protocol):
 
 
 registry: Registry[OperationKind] = Registry(
-    "augmentation operation", group="transferkit.augmentations"
+    "augmentation operation",
+    group="transferkit.augmentations",
+    fits=lambda thing: callable(getattr(thing, "from_config", None)),
+    expected="a class with from_config(config)",
 )
+
+_PACKAGE = "from"
+"""Where a config names the package; a word of Python's, so that no argument is called so."""
 
 
 class Operation:
@@ -58,8 +64,11 @@ class Operation:
         raise NotImplementedError
 
     def to_config(self) -> dict[str, Any]:
-        """A JSON-ready form; `from_config` is the inverse."""
-        return {"op": self.name, **{name: _plain(value) for name, value in _values(self).items()}}
+        """A JSON-ready form; `from_config` is the inverse. A plug-in's names its package, too."""
+        package = registry.package_of(self.name)
+        origin = {} if package is None else {_PACKAGE: package}
+        fields = {name: _plain(value) for name, value in _values(self).items()}
+        return {"op": self.name, **origin, **fields}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -68,7 +77,7 @@ class Operation:
         Raises:
             SpecError: If it holds an argument that this operation does not take, or lacks one.
         """
-        arguments = {name: value for name, value in config.items() if name != "op"}
+        arguments = {name: v for name, v in config.items() if name not in ("op", _PACKAGE)}
         fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         for name in arguments:
             if name not in fields:
@@ -111,7 +120,8 @@ def from_config(config: Mapping[str, Any]) -> Augmentation | Mix:
         rotate(20.0)
 
     Raises:
-        UnknownNameError: If nobody registered the operation.
+        UnknownNameError: If nobody registered the operation; the package that brought it is named.
+        PluginError: If its package is there and cannot be used.
         SpecError: If it is no config, or its arguments do not fit.
     """
     if not isinstance(config, Mapping) or not isinstance(config.get("op"), str):
@@ -124,7 +134,9 @@ def from_config(config: Mapping[str, Any]) -> Augmentation | Mix:
                 mend="tk.augment.from_config(operation.to_config())",
             )
         )
-    return registry.get(config["op"], verb="augment.from_config").from_config(config)
+    package = config.get(_PACKAGE)
+    kind = registry.get(config["op"], verb="augment.from_config", package=package)
+    return kind.from_config(config)
 
 
 def number(verb: str, name: str, value: Any, low: float, high: float, *, mend: str) -> float:

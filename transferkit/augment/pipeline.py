@@ -10,6 +10,7 @@ import numpy as np
 
 from transferkit import _keras
 from transferkit._figures import image_grid
+from transferkit._text import counted, html_table
 from transferkit._types import Tensor
 from transferkit.augment import keys as draws
 from transferkit.augment.mix import needs_partners
@@ -263,6 +264,10 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"pipeline({', '.join(map(repr, self.operations))})"
+
+    def _repr_html_(self) -> str:
+        rows = [[str(number), repr(each)] for number, each in enumerate(self.operations)]
+        return html_table(counted(len(rows), "operation"), ["", "operation"], rows, left=2)
 
 
 def pipeline(*operations: Augmentation | Mix) -> Pipeline:

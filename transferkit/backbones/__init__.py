@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import inspect
+import warnings
 from typing import cast
 
 from transferkit._registry import Registry
@@ -41,7 +42,12 @@ __all__ = [
     "rewire",
 ]
 
-_SOURCES: Registry[BackboneSource] = Registry("backbone source", group="transferkit.backbones")
+_SOURCES: Registry[BackboneSource] = Registry(
+    "backbone source",
+    group="transferkit.backbones",
+    fits=lambda thing: is_source(thing),
+    expected="an object with names(), info(name) and load(name, input_shape=, weights=)",
+)
 _USER: Registry[BackboneNetwork] = Registry("backbone")
 
 
@@ -71,8 +77,25 @@ def names(glob: str = "*") -> tuple[str, ...]:
     Args:
         glob: A shell pattern over the full name (``"keras:*Net*"``).
     """
-    full = (f"{source}:{name}" for source, things in _SOURCES.items() for name in things.names())
+    full = (name for source, things in _SOURCES.items() for name in _listed(source, things))
     return tuple(sorted(name for name in full if fnmatch.fnmatchcase(name, glob)))
+
+
+def _listed(source: str, things: BackboneSource) -> tuple[str, ...]:
+    """The full names of one source; a warning if it cannot say them, as the others still can."""
+    try:
+        return tuple(f"{source}:{name}" for name in things.names())
+    except Exception as error:  # other people's code runs here
+        happened = f"the source {source!r} cannot list its networks"
+        package = _SOURCES.package_of(source)
+        told = explain(
+            "backbones.names",
+            f"{happened} ({type(error).__name__}: {error}) and is left out",
+            received={"source": source, "package": package},
+            mend=f"pip install --upgrade {package}" if package else None,
+        )
+        warnings.warn(told, stacklevel=3)
+        return ()
 
 
 def find(name: str) -> tuple[str, str]:

@@ -25,12 +25,13 @@ from __future__ import annotations
 from transferkit.evaluate.classes import Classification, classification
 from transferkit.evaluate.evaluation import Evaluation, Mistake
 from transferkit.evaluate.labels import Multilabel, multilabel
-from transferkit.evaluate.scores import ClassScore
+from transferkit.evaluate.scores import ClassScore, Confused
 from transferkit.evaluate.values import Regression, regression
 
 __all__ = [
     "ClassScore",
     "Classification",
+    "Confused",
     "Evaluation",
     "Mistake",
     "Multilabel",

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transferkit import plots
+from transferkit._text import counted
 from transferkit.evaluate import inputs, scores
 from transferkit.evaluate.evaluation import Evaluation, Images, pictures
-from transferkit.evaluate.scores import Array, ClassScore
+from transferkit.evaluate.scores import Array, ClassScore, Confused
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Classification", "classification"]
+
+_PAIRS = 20  # of a figure
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -73,8 +76,20 @@ class Classification(Evaluation):
         """The cross-entropy of each picture ``(pictures,)``: minus the log of the true class."""
         return scores.cross_entropy(self.outputs[np.arange(self.count), self.truths])
 
+    def most_confused(self, min_count: int = 1) -> tuple[Confused, ...]:
+        """The pairs of classes that are taken for each other, the most frequent first.
+
+        Args:
+            min_count: The fewest pictures that a pair has to have.
+
+        Raises:
+            SpecError: If `min_count` is no whole number above 0.
+        """
+        least = inputs.count("evaluation.most_confused", "min_count", min_count)
+        return scores.confused(self.confusion, self.names, least)
+
     def plot_confusion(self, normalize: bool = False) -> Figure:
-        """The confusion matrix.
+        """The confusion matrix; of more than 40 classes the pairs that are confused most often.
 
         Args:
             normalize: Fractions of each true class in place of counts.
@@ -83,8 +98,26 @@ class Classification(Evaluation):
             MissingExtraError: If matplotlib is not installed.
         """
         needed_for = "evaluation.plot_confusion()"
+        if len(self.names) > plots.MANY_CLASSES:
+            return self._plot_pairs(normalize, needed_for)
         return plots.confusion(
             self.confusion, self.names, normalize=normalize, needed_for=needed_for
+        )
+
+    def _plot_pairs(self, normalize: bool, needed_for: str) -> Figure:
+        found = self.most_confused()
+        if normalize:
+            found = tuple(sorted(found, key=lambda pair: -pair.share))
+        rows = [dataclasses.astuple(pair) for pair in found[:_PAIRS]]
+        return plots.pairs(rows, self._title(found), normalize=normalize, needed_for=needed_for)
+
+    def _title(self, found: Sequence[Confused]) -> str:
+        shown = found[:_PAIRS]
+        mistakes = counted(int(self._wrong().sum()), "mistake")
+        return (
+            f"{len(self.names)} classes: {counted(len(shown), 'pair')} confused most often\n"
+            f"with {sum(pair.count for pair in shown):,} of {mistakes} "
+            f"in {counted(self.count, 'picture')}"
         )
 
     def to_config(self) -> dict[str, Any]:

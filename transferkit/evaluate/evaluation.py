@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from transferkit._figures import image_grid
 from transferkit._text import html_table, json_number, shortened, text_table
 from transferkit.errors import DecodeError, SpecError, explain
+from transferkit.evaluate import inputs
 from transferkit.evaluate.scores import Array
 
 if TYPE_CHECKING:
@@ -87,26 +88,25 @@ class Evaluation:
         """The worst mistakes, the worst first; fewer than `n` if fewer were made.
 
         Raises:
-            SpecError: If `n` is below 1.
+            SpecError: If `n` is no whole number above 0.
         """
-        if n < 1:
-            raise SpecError(
-                explain(
-                    "evaluation.worst",
-                    "that is no number of mistakes",
-                    expected="a whole number above 0",
-                    received={"n": n},
-                )
-            )
+        most = inputs.count("evaluation.worst", "n", n)
         wrong = np.flatnonzero(self._wrong())
-        order = wrong[np.argsort(-self.errors[wrong], kind="stable")][:n]
+        order = wrong[np.argsort(-self.errors[wrong], kind="stable")][:most]
         return tuple(self._mistake(int(place)) for place in order)
 
-    def show_errors(self, n: int = 9) -> Figure:
+    def show_errors(self, n: int = 16) -> Figure:
         """The pictures of the worst mistakes, with what they are and what they were taken for.
 
+        Above each stands what it was predicted as and how surely, and below that what it is. The
+        worst are those to whose truth the least was given: what was most surely wrong.
+
+        Args:
+            n: How many to draw at most.
+
         Raises:
-            SpecError: If there is no mistake, or neither `images` nor `paths` is known.
+            SpecError: If `n` is no whole number above 0, there is no mistake, or neither `images`
+                nor `paths` is known.
             DecodeError: If a picture's file cannot be read.
             MissingExtraError: If matplotlib is not installed.
         """

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from transferkit._types import whole
 from transferkit.errors import DataError, SpecError, TrainingError, explain
 from transferkit.evaluate.scores import Array
 
 __all__ = [
     "classes",
+    "count",
     "fraction",
     "multi_hot",
     "names",
@@ -175,6 +177,26 @@ def fraction(verb: str, threshold: float) -> float:
             )
         )
     return float(threshold)
+
+
+def count(verb: str, name: str, value: int) -> int:
+    """A number of things to show.
+
+    Raises:
+        SpecError: If it is no whole number above 0.
+    """
+    number = whole(value)
+    if number is None or number < 1:
+        raise SpecError(
+            explain(
+                verb,
+                "that is no number of mistakes",
+                expected="a whole number above 0",
+                received={name: value},
+                mend=f"{verb}({name}=9)",
+            )
+        )
+    return number
 
 
 def _kept(array: Array, dtype: Any) -> Array:

@@ -13,8 +13,10 @@ from transferkit._text import shortened
 __all__ = [
     "Array",
     "ClassScore",
+    "Confused",
     "Counts",
     "average",
+    "confused",
     "confusion",
     "cross_entropy",
     "macro",
@@ -46,6 +48,23 @@ class ClassScore:
     recall: float
     f1: float
     support: int
+
+
+@dataclass(frozen=True)
+class Confused:
+    """Two classes of which one is taken for the other.
+
+    Attributes:
+        true: What the pictures are.
+        predicted: What they were predicted as.
+        count: How many there are.
+        share: Their share of the true class, from 0 to 1.
+    """
+
+    true: str
+    predicted: str
+    count: int
+    share: float
 
 
 @dataclass(frozen=True)
@@ -106,6 +125,24 @@ def confusion(truths: Array, predicted: Array, classes: int) -> Array:
     """Counts ``(classes, classes)``: true classes by rows, predicted ones by columns."""
     cells = np.bincount(truths * classes + predicted, minlength=classes * classes)
     return cells.reshape(classes, classes)
+
+
+def confused(table: Array, names: Sequence[str], least: int) -> tuple[Confused, ...]:
+    """The pairs of classes with at least so many mistakes, the most frequent first.
+
+    Of equal counts the larger share of the true class stands first, then the order of the classes.
+
+    Args:
+        table: What `confusion` gave.
+        names: The classes in its order.
+        least: The fewest mistakes of a pair; 1 or more.
+    """
+    wrong = np.where(np.eye(len(table), dtype=bool), 0, table)
+    sums = table.sum(axis=1)
+    places = [(int(row), int(column)) for row, column in np.argwhere(wrong >= least)]
+    found = [(int(wrong[pair]), float(wrong[pair] / sums[pair[0]]), pair) for pair in places]
+    found.sort(key=lambda each: (-each[0], -each[1], each[2]))
+    return tuple(Confused(names[i], names[j], count, share) for count, share, (i, j) in found)
 
 
 def ranks(outputs: Array, truths: Array) -> Array:

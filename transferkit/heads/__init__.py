@@ -38,10 +38,23 @@ __all__ = [
     "to_config",
 ]
 
-_HEADS: Registry[type[Any]] = Registry("head", group="transferkit.heads")
+
+def _is_head(thing: object) -> bool:
+    return isinstance(thing, type) and is_dataclass(thing) and hasattr(thing, "bind")
+
+
+_HEADS: Registry[type[Any]] = Registry(
+    "head",
+    group="transferkit.heads",
+    fits=_is_head,
+    expected="a frozen dataclass with a method bind(target)",
+)
 _HEADS.add("classification", Classification)
 _HEADS.add("multilabel", Multilabel)
 _HEADS.add("regression", Regression)
+
+_PACKAGE = "from"
+"""Where a head's config names the package; a word of Python's, so that no field is called so."""
 
 _FOR_TASK: Mapping[str, Head] = {
     "classes": Classification(),
@@ -70,7 +83,7 @@ def register(name: str, head: type[Any], *, replace: bool = False) -> None:
     Raises:
         SpecError: If it is no dataclass with a `bind` method, or the name is taken.
     """
-    if not (isinstance(head, type) and is_dataclass(head) and hasattr(head, "bind")):
+    if not _is_head(head):
         raise SpecError(
             explain(
                 "register",
@@ -88,14 +101,16 @@ def default(target: Target) -> Head:
 
 
 def to_config(head: Head) -> dict[str, Any]:
-    """A JSON-ready form of a registered head.
+    """A JSON-ready form of a registered head; of one from a plug-in it names the package as well.
 
     Raises:
         SpecError: If its class is not registered.
     """
-    for name, known in _HEADS.items():
-        if type(head) is known:
-            return {"name": name, **asdict(head)}  # type: ignore[call-overload]
+    name = _HEADS.name_of(type(head))
+    if name is not None:
+        package = _HEADS.package_of(name)
+        origin = {} if package is None else {_PACKAGE: package}
+        return {"name": name, **origin, **asdict(head)}  # type: ignore[call-overload]
     raise SpecError(
         explain(
             "save",
@@ -111,10 +126,13 @@ def from_config(config: Mapping[str, Any]) -> Head:
     """The head whose `to_config` gave `config`.
 
     Raises:
-        UnknownNameError: If nobody registered it here.
+        UnknownNameError: If nobody registered it here; the package that brought it is named.
+        PluginError: If its package is there and cannot be used.
     """
-    fields = {key: _tupled(value) for key, value in config.items() if key != "name"}
-    made: Head = _HEADS.get(config["name"], verb="load")(**fields)
+    about = ("name", _PACKAGE)
+    fields = {key: _tupled(value) for key, value in config.items() if key not in about}
+    package = config.get(_PACKAGE)
+    made: Head = _HEADS.get(config["name"], verb="load", package=package)(**fields)
     return made
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from transferkit._text import html_table
+
 __all__ = ["Labels", "Prediction", "Value"]
+
+_SHOWN = 10  # labels in a notebook
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,11 @@ class Prediction:
 
     def top(self, k: int = 5) -> tuple[tuple[str, float], ...]:
         """The `k` most probable classes with their probabilities, best first."""
-        return tuple(sorted(self.scores.items(), key=lambda pair: -pair[1])[:k])
+        return _best(self.scores)[:k]
+
+    def _repr_html_(self) -> str:
+        rows = [[name, f"{score:.4f}"] for name, score in self.top()]
+        return html_table(f"{self.label} {self.confidence:.1%}", ["class", "probability"], rows)
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,15 @@ class Labels:
 
     labels: tuple[str, ...]
     scores: dict[str, float] = field(repr=False, hash=False)
+
+    def _repr_html_(self) -> str:
+        given = set(self.labels)
+        rows = [
+            [name, "given" if name in given else "", f"{score:.4f}"]
+            for name, score in _best(self.scores)[:_SHOWN]
+        ]
+        caption = ", ".join(self.labels) or "no label"
+        return html_table(caption, ["label", "", "probability"], rows, left=2)
 
 
 @dataclass(frozen=True)
@@ -53,3 +71,12 @@ class Value:
     def value(self) -> float:
         """The only one, or the first."""
         return self.values[0]
+
+    def _repr_html_(self) -> str:
+        rows = [[str(number), f"{value:.6g}"] for number, value in enumerate(self.values)]
+        return html_table("values", ["output", "value"], rows)
+
+
+def _best(scores: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """Names and scores, the best first; of equal ones the first in order."""
+    return tuple(sorted(scores.items(), key=lambda pair: -pair[1]))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import metadata
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from transferkit import _keras, backbones, build, bundle
 from transferkit.backbones import Preprocessing
 from transferkit.errors import (
     BackboneError,
+    PluginError,
     SpecError,
     UnknownNameError,
     WeightsError,
@@ -575,29 +576,78 @@ def test_a_registered_source_stands_beside_the_others() -> None:
         tk.backbones.load("acme:anvill")
 
 
-@pytest.mark.usefixtures("_own_registry")
-def test_another_package_brings_a_source_through_its_entry_point(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    loaded = []
+@pytest.fixture
+def _entry_points_read_again(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For packages that the test installs, whatever earlier tests had read."""
+    monkeypatch.setitem(vars(backbones._SOURCES), "_points", {})
+    del vars(backbones._SOURCES)["_points"]
+    yield
+    vars(backbones._SOURCES).pop("_points", None)
 
-    class Point:
-        name = "acme"
 
-        def load(self) -> Acme:
-            loaded.append(self.name)
-            return Acme()
+ACME = """
+    import keras
+    import transferkit as tk
+    pixels = keras.Input((8, 8, 3))
+    anvil = tk.backbones.from_keras(keras.Model(pixels, keras.layers.Conv2D(5, 1)(pixels)))
+    class Acme:
+        def names(self):
+            return ("anvil",)
+        def info(self, name):
+            return anvil.info
+        def load(self, name, *, input_shape, weights):
+            return anvil.load(input_shape=input_shape, weights=weights)
+    acme = Acme()
+"""
 
-    def entry_points(*, group: str) -> list[Point]:
-        return [Point()] if group == "transferkit.backbones" else []
 
-    monkeypatch.setattr(metadata, "entry_points", entry_points)
-    monkeypatch.setattr(backbones._SOURCES, "_entry_points_read", False)
+@pytest.mark.usefixtures("_own_registry", "_entry_points_read_again")
+def test_another_package_brings_a_source_through_its_entry_point(install: Any) -> None:
+    install("acme-tools", ACME, "transferkit.backbones: acme = acme_tools:acme")
     assert tk.backbones.info("keras:VGG16").embedding == 512
-    assert loaded == [], "what is here already asks nobody else"
+    assert "acme_tools" not in sys.modules, "what is here already asks nobody else"
     assert tk.backbones.load("acme:anvil").network.output_shape == (None, 8, 8, 5)
     assert "acme:anvil" in tk.backbones.names()
-    assert loaded == ["acme"]
+
+
+@pytest.mark.usefixtures("_own_registry", "_entry_points_read_again")
+def test_a_source_that_cannot_be_used_is_named_and_the_others_are_listed(install: Any) -> None:
+    install("acme-tools", ACME, "transferkit.backbones: acme = acme_tools:acme")
+    install("broken-nets", "import nothing_at_all", "transferkit.backbones: broken = broken_nets:x")
+    install("no-nets", "source = 3", "transferkit.backbones: three = no_nets:source")
+    with pytest.warns(UserWarning, match="backbone sources: ") as told:
+        names = tk.backbones.names()
+    assert {"acme:anvil", "keras:VGG16"} < set(names)
+    assert len(told) == 2
+    with pytest.raises(PluginError) as caught:
+        tk.backbones.load("broken:net")
+    assert str(caught.value) == (
+        "backbones: the entry point 'broken' of the package broken-nets 1.2 cannot be imported "
+        "(ModuleNotFoundError: No module named 'nothing_at_all'). Received: name='broken', "
+        "group='transferkit.backbones', value='broken_nets:x'. pip install --upgrade broken-nets"
+    )
+    with pytest.raises(PluginError) as caught:
+        tk.backbones.load("three:net")
+    assert str(caught.value) == (
+        "backbones: the entry point 'three' of the package no-nets 1.2 gives an instance of int, "
+        "which is no backbone source. Expected an object with names(), info(name) and "
+        "load(name, input_shape=, weights=). Received: name='three', "
+        "group='transferkit.backbones', value='no_nets:source'."
+    )
+
+
+@pytest.mark.usefixtures("_own_registry", "_entry_points_read_again")
+def test_a_source_that_cannot_list_its_networks_leaves_the_others(install: Any) -> None:
+    source = ACME.replace('return ("anvil",)', 'raise OSError("no list today")')
+    install("acme-tools", source, "transferkit.backbones: acme = acme_tools:acme")
+    with pytest.warns(UserWarning, match="backbones.names: ") as told:
+        assert "keras:VGG16" in tk.backbones.names()
+    (warning,) = told
+    assert str(warning.message) == (
+        "backbones.names: the source 'acme' cannot list its networks (OSError: no list today) and "
+        "is left out. Received: source='acme', package='acme-tools'. "
+        "pip install --upgrade acme-tools"
+    )
 
 
 # Whole classifiers.

@@ -9,6 +9,7 @@ import pytest
 
 import transferkit as tk
 from transferkit import _keras, heads
+from transferkit._registry import Registry
 from transferkit.errors import SpecError, UnknownNameError
 from transferkit.heads import losses
 from transferkit.spec import Taps, Target
@@ -384,6 +385,39 @@ def test_registering_and_saving_name_what_is_no_head() -> None:
         heads.to_config(Strange())  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="regression"):
         heads.from_config({"name": "regresion"})
+
+
+STARS = """
+    from dataclasses import dataclass
+    @dataclass(frozen=True)
+    class Stars:
+        most: int = 5
+        def bind(self, target):
+            return None
+"""
+
+
+def test_a_head_of_a_plug_in_is_saved_with_its_package(
+    install: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads._HEADS, "_things", dict(heads._HEADS._things))
+    install("star-heads", STARS, "transferkit.heads: stars = star_heads:Stars")
+    points = Registry[Any]("head", group="transferkit.heads")._points
+    with monkeypatch.context() as installed:
+        installed.setitem(vars(heads._HEADS), "_points", points)
+        assert "stars" in heads.names()
+        head = heads.from_config({"name": "stars", "most": 3})
+        config = heads.to_config(head)
+        assert config == {"name": "stars", "from": "star-heads", "most": 3}
+        assert heads.from_config(json.loads(json.dumps(config))) == head
+    heads._HEADS._things.pop("stars")
+    monkeypatch.setitem(vars(heads._HEADS), "_points", {})
+    with pytest.raises(UnknownNameError) as caught:
+        heads.from_config(config)
+    assert str(caught.value).startswith(
+        "load: there is no head called 'stars'; the file says that the package 'star-heads' brings"
+    )
+    assert str(caught.value).endswith(" pip install star-heads")
 
 
 def test_a_prediction_lists_its_best_classes() -> None:
