@@ -19,7 +19,8 @@
     ├── BundleNotFoundError (FileNotFoundError)
     ├── SaveError (OSError)                     a file that could not be written
     ├── MissingExtraError (ImportError)         an optional package that is not installed
-    └── BackendError (RuntimeError)             Keras runs on something else than TensorFlow
+    ├── BackendError (RuntimeError)             Keras runs on something else than TensorFlow
+    └── ContractError (AssertionError)          a plug-in that breaks a rule of its contract
 
 Each is also the builtin error that a caller would expect, so ``except ValueError`` keeps working.
 """
@@ -37,6 +38,7 @@ __all__ = [
     "BackendError",
     "BundleError",
     "BundleNotFoundError",
+    "ContractError",
     "DamagedBundleError",
     "DataError",
     "DataNotFoundError",
@@ -134,6 +136,10 @@ class MissingExtraError(TransferKitError, ImportError):
 
 class BackendError(TransferKitError, RuntimeError):
     """Keras runs on another backend than TensorFlow."""
+
+
+class ContractError(TransferKitError, AssertionError):
+    """A plug-in that breaks a rule of its contract; raised by the checks of ``testing`` only."""
 
 
 def explain(

@@ -1,7 +1,9 @@
-"""Hypothesis strategies for people who test selectors and freeze policies of their own.
+"""For people who write plug-ins, or test selectors and freeze policies of their own.
 
-Needs the extra ``testing``: ``pip install 'transferkit[testing]'``. It is imported by its full
-name, so that the rest of the package works without Hypothesis.
+It is imported by its full name, and each name is looked up when it is first used: the strategies
+need the extra ``testing`` (``pip install 'transferkit[testing]'``), the checks of the contracts do
+not. A check raises `ContractError` at the first rule that is broken; each rule is described in the
+module of its check.
 
 A policy that thaws a network step by step should never freeze again what it had thawed. That is a
 law, so it is tested on every table and not on one:
@@ -33,6 +35,30 @@ Strategies that meet a table which is drawn in the same test go through ``data()
 
 from __future__ import annotations
 
-from transferkit.testing.strategies import freeze_policies, layer_tables, selectors
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transferkit.testing.strategies import freeze_policies as freeze_policies
+    from transferkit.testing.strategies import layer_tables as layer_tables
+    from transferkit.testing.strategies import selectors as selectors
 
 __all__ = ["freeze_policies", "layer_tables", "selectors"]
+
+_HOME = {
+    "freeze_policies": "strategies",
+    "layer_tables": "strategies",
+    "selectors": "strategies",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'transferkit.testing' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"transferkit.testing.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -10,7 +10,7 @@ from transferkit.errors import SpecError, explain
 from transferkit.freeze import Freeze
 from transferkit.select import Layer, LayerTable, Selector
 
-require("hypothesis", extra="testing", needed_for="import transferkit.testing")
+require("hypothesis", extra="testing", needed_for="transferkit.testing")
 
 from hypothesis import strategies as st  # noqa: E402 - after the line that says how to install it
 

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 from hypothesis import Phase, find, given, settings
 
-from transferkit import select
+from transferkit import select, testing
 from transferkit.errors import SpecError
 from transferkit.freeze import Freeze
 from transferkit.select import LayerTable, Selector
@@ -81,15 +81,23 @@ def test_without_hypothesis_the_line_that_installs_it_is_named() -> None:
         import sys
         sys.modules["hypothesis"] = None
         from transferkit.errors import MissingExtraError
+        from transferkit import testing
         try:
-            import transferkit.testing
+            testing.layer_tables
         except MissingExtraError as error:
             print(error)
         """
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.startswith("import transferkit.testing: hypothesis "), done.stderr
+    assert done.stdout.startswith("transferkit.testing: hypothesis "), done.stderr
     assert done.stdout.endswith("pip install 'transferkit[testing]'\n")
+
+
+def test_every_public_name_is_there_and_no_other() -> None:
+    assert testing.__all__ == sorted(testing.__all__) == dir(testing)
+    assert all(callable(getattr(testing, name)) for name in testing.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'check_nothing'"):
+        testing.check_nothing  # noqa: B018
 
 
 def test_a_table_of_many_layers_makes_no_endless_repr() -> None:
