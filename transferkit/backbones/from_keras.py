@@ -9,6 +9,7 @@ from functools import cached_property
 from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.backbones import graph, network
+from transferkit.backbones.blocks import Division, by_pattern, by_shape
 from transferkit.backbones.info import Preprocessing, preprocessing
 from transferkit.backbones.weights import is_path, load_file
 from transferkit.errors import (
@@ -71,7 +72,7 @@ class KerasNetwork:
         try:
             copy = self._filled((height, width, channels), weights)
             return network.assemble(
-                copy, self.about, self.rule, input_shape=input_shape, block_pattern=self.blocks
+                copy, self.about, self.rule, input_shape=input_shape, divide=self._divide
             )
         except TransferKitError:
             raise
@@ -87,6 +88,10 @@ class KerasNetwork:
                     mend=f"image_size={self.about.image_size} is its own.",
                 )
             ) from error
+
+    @property
+    def _divide(self) -> Division:
+        return by_shape if self.blocks is None else by_pattern(self.blocks)
 
     def _filled(self, shape: tuple[int, int, int], weights: str | None) -> KerasModel:
         copy = self._copy(shape)
