@@ -21,9 +21,9 @@ from transferkit.errors import (
 )
 from transferkit.spec import BackboneInfo
 
-__all__ = ["KerasNetwork", "from_keras"]
+__all__ = ["OURS", "KerasNetwork", "from_keras"]
 
-_OURS = re.compile(r"pixels|pictures|gray_to_rgb|bgr|preprocessing|augmentation|outputs|head_.*")
+OURS = re.compile(r"pixels|pictures|gray_to_rgb|bgr|preprocessing|augmentation|outputs|head_.*")
 """Names of the layers that are put before and behind a backbone."""
 
 
@@ -220,13 +220,13 @@ def _check_blocks(pattern: str | None) -> None:
 def _check_names(model: KerasModel) -> None:
     inputs = {tensor._keras_history.operation.name for tensor in model.inputs}
     names = set(graph.layer_names(model)) - inputs
-    taken = sorted(name for name in names if _OURS.fullmatch(name))
+    taken = sorted(name for name in names if OURS.fullmatch(name))
     if taken:
         raise BackboneError(
             explain(
                 "from_keras",
                 f"the network has layers whose names transferkit gives: {taken}",
-                expected=f"names that do not match {_OURS.pattern!r}",
+                expected=f"names that do not match {OURS.pattern!r}",
                 received={"model": model.name},
                 mend="Give those layers another name=...",
             )

@@ -39,13 +39,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transferkit.testing.backbones import check_backbone as check_backbone
     from transferkit.testing.strategies import freeze_policies as freeze_policies
     from transferkit.testing.strategies import layer_tables as layer_tables
     from transferkit.testing.strategies import selectors as selectors
 
-__all__ = ["freeze_policies", "layer_tables", "selectors"]
+__all__ = ["check_backbone", "freeze_policies", "layer_tables", "selectors"]
 
 _HOME = {
+    "check_backbone": "backbones",
     "freeze_policies": "strategies",
     "layer_tables": "strategies",
     "selectors": "strategies",
