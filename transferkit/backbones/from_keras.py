@@ -11,7 +11,7 @@ from transferkit._types import KerasModel
 from transferkit.backbones import graph, network
 from transferkit.backbones.blocks import Division, by_pattern, by_shape
 from transferkit.backbones.info import Preprocessing, preprocessing
-from transferkit.backbones.weights import is_path, load_file
+from transferkit.backbones.weights import found, is_path, load_file
 from transferkit.errors import (
     BackboneError,
     SpecError,
@@ -94,6 +94,8 @@ class KerasNetwork:
         return by_shape if self.blocks is None else by_pattern(self.blocks)
 
     def _filled(self, shape: tuple[int, int, int], weights: str | None) -> KerasModel:
+        if weights is not None and is_path(weights):
+            found(weights)
         copy = self._copy(shape)
         if weights == "pretrained":
             network.copy_weights(self.model, copy)

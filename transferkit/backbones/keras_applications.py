@@ -14,7 +14,7 @@ from transferkit._types import KerasModel
 from transferkit.backbones import network
 from transferkit.backbones.families import NETWORKS, Network
 from transferkit.backbones.info import Preprocessing
-from transferkit.backbones.weights import is_path, load_file, load_named
+from transferkit.backbones.weights import found, is_path, load_file, load_named
 from transferkit.errors import UnknownNameError, WeightsError, did_you_mean, explain
 from transferkit.spec import BackboneInfo
 
@@ -108,6 +108,7 @@ class _Constructor:
 
     def _from_file(self, shape: Shape, path: str) -> tuple[KerasModel, Preprocessing]:
         """A file that Keras saved from its network, or one that was saved from ours."""
+        found(path)
         family = self.network.family
         model = self._make(shape)
         try:

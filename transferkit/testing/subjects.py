@@ -152,7 +152,8 @@ def draw_weights(network: KerasModel, seed: int) -> None:
         if "int" in str(weight.dtype):  # a count, or the state of a random generator
             continue
         if len(shape) > 1:
-            inputs = shape[:2] if "depthwise" in weight.path else shape[:-1]
+            by_channel = len(shape) == 4 and ("depthwise" in weight.path or shape[-1] == 1)
+            inputs = shape[:2] if by_channel else shape[:-1]
             values = rng.standard_normal(shape, np.float32) * np.sqrt(2 / np.prod(inputs))
         elif weight.path.endswith(("gamma", "variance")):
             values = rng.uniform(0.8, 1.2, shape)
