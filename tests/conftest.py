@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -81,3 +82,16 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     yield write
     for module in made:
         sys.modules.pop(module, None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long the contract battery took, by kind of plug-in."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            folder, _, name = str(getattr(report, "nodeid", "")).partition("::")[0].rpartition("/")
+            if folder == "tests/contracts" and hasattr(report, "duration"):
+                seconds[name.removeprefix("test_").removesuffix(".py")] += report.duration
+    if seconds:
+        parts = (f"{kind} {round(total)} s" for kind, total in sorted(seconds.items()))
+        terminalreporter.write_line("contract battery: " + ", ".join(parts))

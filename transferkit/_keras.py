@@ -7,10 +7,12 @@ noticed at the first call and not as a crash inside it.
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import functools
 import importlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from transferkit.errors import BackendError, explain
@@ -69,6 +71,28 @@ def set_weights(network: Any, values: Iterable[Any]) -> None:
     for layer in network._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
+
+
+@contextlib.contextmanager
+def fresh_names() -> Iterator[None]:
+    """Within it, Keras names layers as it would in a process that has just begun.
+
+    Keras counts the names that it makes (``activation_94``) for the whole process, so that a layer
+    would be called otherwise in every run. Behind it each count goes on from where it is highest,
+    before or within, so that no later layer gets a name that was given here.
+    """
+    keras()
+    state = importlib.import_module("keras.src.backend.common.global_state")
+    before = state.get_global_attribute("object_name_uids") or {}
+    within: dict[str, int] = collections.defaultdict(int)
+    state.set_global_attribute("object_name_uids", within)
+    try:
+        yield
+    finally:
+        after = collections.defaultdict(int, before)
+        for name, count in within.items():
+            after[name] = max(after[name], count)
+        state.set_global_attribute("object_name_uids", after)
 
 
 @functools.cache

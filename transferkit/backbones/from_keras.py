@@ -9,8 +9,9 @@ from functools import cached_property
 from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.backbones import graph, network
+from transferkit.backbones.blocks import Division, by_pattern, by_shape
 from transferkit.backbones.info import Preprocessing, preprocessing
-from transferkit.backbones.weights import is_path, load_file
+from transferkit.backbones.weights import found, is_path, load_file
 from transferkit.errors import (
     BackboneError,
     SpecError,
@@ -20,9 +21,9 @@ from transferkit.errors import (
 )
 from transferkit.spec import BackboneInfo
 
-__all__ = ["KerasNetwork", "from_keras"]
+__all__ = ["OURS", "KerasNetwork", "from_keras"]
 
-_OURS = re.compile(r"pixels|pictures|gray_to_rgb|bgr|preprocessing|augmentation|outputs|head_.*")
+OURS = re.compile(r"pixels|pictures|gray_to_rgb|bgr|preprocessing|augmentation|outputs|head_.*")
 """Names of the layers that are put before and behind a backbone."""
 
 
@@ -71,7 +72,7 @@ class KerasNetwork:
         try:
             copy = self._filled((height, width, channels), weights)
             return network.assemble(
-                copy, self.about, self.rule, input_shape=input_shape, block_pattern=self.blocks
+                copy, self.about, self.rule, input_shape=input_shape, divide=self._divide
             )
         except TransferKitError:
             raise
@@ -88,7 +89,13 @@ class KerasNetwork:
                 )
             ) from error
 
+    @property
+    def _divide(self) -> Division:
+        return by_shape if self.blocks is None else by_pattern(self.blocks)
+
     def _filled(self, shape: tuple[int, int, int], weights: str | None) -> KerasModel:
+        if weights is not None and is_path(weights):
+            found(weights)
         copy = self._copy(shape)
         if weights == "pretrained":
             network.copy_weights(self.model, copy)
@@ -215,13 +222,13 @@ def _check_blocks(pattern: str | None) -> None:
 def _check_names(model: KerasModel) -> None:
     inputs = {tensor._keras_history.operation.name for tensor in model.inputs}
     names = set(graph.layer_names(model)) - inputs
-    taken = sorted(name for name in names if _OURS.fullmatch(name))
+    taken = sorted(name for name in names if OURS.fullmatch(name))
     if taken:
         raise BackboneError(
             explain(
                 "from_keras",
                 f"the network has layers whose names transferkit gives: {taken}",
-                expected=f"names that do not match {_OURS.pattern!r}",
+                expected=f"names that do not match {OURS.pattern!r}",
                 received={"model": model.name},
                 mend="Give those layers another name=...",
             )

@@ -1,12 +1,11 @@
-"""Reading and rewiring a functional Keras graph: strides, cut points, blocks, taps.
+"""Reading and rewiring a functional Keras graph: strides, cut points, taps.
 
 Keras keeps the graph in nodes. What is used of them is read here and nowhere else.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +16,11 @@ from transferkit.select import Layer, LayerTable
 
 __all__ = [
     "Rewired",
+    "flattened",
     "is_functional",
     "is_plain",
     "layer_names",
     "rewire",
-    "split_by_pattern",
-    "split_by_shape",
 ]
 
 _RESIZES = ("ZeroPadding2D", "Cropping2D", "UpSampling2D")
@@ -85,7 +83,7 @@ def layer_names(model: KerasModel) -> tuple[str, ...]:
     return tuple(layer.name for layer in _flat_layers(model))
 
 
-def rewire(model: KerasModel, entry: Tensor) -> Rewired:
+def rewire(model: KerasModel, entry: Tensor, *, without: Collection[str] = ()) -> Rewired:
     """Run `model`'s graph again on `entry`, with the same layers, as one flat graph.
 
     The layers belong to the new graph alone afterwards, so that ``layer.output`` is found in it;
@@ -94,11 +92,12 @@ def rewire(model: KerasModel, entry: Tensor) -> Rewired:
     Args:
         model: A functional or sequential model with one input and one output.
         entry: A Keras tensor ``(batch, height, width, channels)``.
+        without: Names of layers that are left out: what goes in comes out.
 
     Raises:
         BackboneError: If two layers have one name after nested models were opened.
     """
-    layers = _flat_layers(model)
+    layers = tuple(layer for layer in _flat_layers(model) if layer.name not in without)
     names = [layer.name for layer in layers]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
@@ -112,7 +111,7 @@ def rewire(model: KerasModel, entry: Tensor) -> Rewired:
             )
         )
     before = [len(layer._inbound_nodes) for layer in layers]
-    trace = _Trace()
+    trace = _Trace(without)
     features = trace.run(model, entry)
     for layer, count in zip(layers, before, strict=True):
         if not _is_input(layer):
@@ -127,70 +126,17 @@ def rewire(model: KerasModel, entry: Tensor) -> Rewired:
     return Rewired(layers, order, trace.outputs, features, trace.strides, cuts)
 
 
-def split_by_pattern(names: Sequence[str], pattern: str) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Blocks by a regular expression whose first group names the block.
+def flattened(model: KerasModel, *, without: Collection[str] = ()) -> KerasModel:
+    """`model` as a functional model without nested ones, with the same layers; it is given up.
 
-    What comes before the first match is the stem; a name that does not match belongs to the block
-    before it.
-
-    Returns:
-        The block of each name, and the blocks' names.
+    Args:
+        model: As for `rewire`.
+        without: As for `rewire`.
     """
-    block_of: dict[str, int] = {}
-    found: list[str] = []
-    waiting: list[str] = []
-    for name in names:
-        match = re.match(pattern, name)
-        block = match.group(1) if match else None
-        if block is not None and (not found or block != found[-1]):
-            found.append(block)
-        if found:
-            block_of[name] = len(found) - 1
-        else:
-            waiting.append(name)
-    block_of.update(dict.fromkeys(waiting, 0))
-    return block_of, tuple(found) or ("all",)
-
-
-def split_by_shape(graph: Rewired) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Blocks read from the graph alone: branches that meet again, and chains between poolings.
-
-    Every block ends in a cut point. A region that branches and meets again is a block. A plain
-    chain is divided where it gets coarser: behind a pooling layer, before a strided convolution.
-
-    Returns:
-        The block of each layer name, and the blocks' names.
-    """
-    cuts = set(graph.cuts)
-    kinds = {layer.name: type(layer).__name__ for layer in graph.layers}
-    regions: list[list[str]] = [
-        []
-    ]  # each ends in a cut; a branching region has more than one layer
-    for name in graph.order:
-        regions[-1].append(name)
-        if name in cuts:
-            regions.append([])
-    if not regions[-1]:
-        regions.pop()
-    blocks: list[list[str]] = []
-    stride, pooled = 1, False
-    for region in regions:
-        first, last = region[0], region[-1]
-        before = stride
-        stride = graph.strides.get(last) or stride
-        branches = len(region) > 1
-        starts = branches or pooled or (stride > before and "Pooling" not in kinds.get(first, ""))
-        if not blocks or (starts and _has_weights(graph, blocks[-1])):
-            blocks.append([])
-        blocks[-1].extend(region)
-        pooled = "Pooling" in kinds.get(last, "") and graph.strides.get(last, 0) > 0
-    block_of = {name: i for i, block in enumerate(blocks) for name in block}
-    return block_of, tuple(f"block_{i}" for i in range(len(blocks)))
-
-
-def _has_weights(graph: Rewired, names: Sequence[str]) -> bool:
-    inside = set(names)
-    return any(layer.name in inside and layer.count_params() for layer in graph.layers)
+    keras = _keras.keras()
+    own = _opened(model).inputs[0]
+    entry = keras.Input(own.shape[1:], name=own._keras_history.operation.name, dtype=own.dtype)
+    return keras.Model(entry, rewire(model, entry, without=without).features, name=model.name)
 
 
 def _flat_layers(model: KerasModel) -> tuple[Any, ...]:
@@ -223,7 +169,8 @@ def _is_input(layer: Any) -> bool:
 class _Trace:
     """Follows one run through a graph and notes what each layer gave."""
 
-    def __init__(self) -> None:
+    def __init__(self, without: Collection[str]) -> None:
+        self._without = without
         self.outputs: dict[str, Tensor] = {}
         self.strides: dict[str, int] = {}
         self.order: list[str] = []
@@ -239,6 +186,8 @@ class _Trace:
     def _noting(self, operation: Any) -> Callable[..., Any]:
         if is_functional(operation):
             return lambda x, *rest, **kwargs: self.run(operation, x)
+        if operation.name in self._without:
+            return lambda x, *rest, **kwargs: x
 
         def call(*args: Any, **kwargs: Any) -> Any:
             kwargs.pop(

@@ -1,108 +1,26 @@
-"""``keras:``: the networks of Keras Applications, each with the preprocessing of its weights."""
+"""``keras:``: the networks of Keras Applications, each with the preprocessing of its weights.
+
+Layers are named afresh for every network, so that tables, weight paths and saved files do not
+depend on what else was built in the process.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.backbones import network
-from transferkit.backbones.info import MODES
-from transferkit.backbones.weights import is_path, load_file, load_named
-from transferkit.errors import UnknownNameError, did_you_mean, explain
+from transferkit.backbones.families import NETWORKS, Network
+from transferkit.backbones.info import Preprocessing
+from transferkit.backbones.weights import found, is_path, load_file, load_named
+from transferkit.errors import UnknownNameError, WeightsError, did_you_mean, explain
 from transferkit.spec import BackboneInfo
 
 __all__ = ["KerasApplications"]
 
-
-@dataclass(frozen=True)
-class _Network:
-    """What one constructor of Keras Applications needs beyond its name."""
-
-    mode: str
-    block_pattern: str
-    file_name: Callable[[tuple[int, int, int]], str]
-    info: BackboneInfo
-
-
-def _fixed(name: str) -> Callable[[tuple[int, int, int]], str]:
-    return lambda shape: name
-
-
-def _mobilenet_v2_file(shape: tuple[int, int, int]) -> str:
-    height, width, _ = shape
-    side = height if height == width and height in (96, 128, 160, 192, 224) else 224
-    return f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{side}_no_top.h5"
-
-
-_NETWORKS = {
-    "VGG16": _Network(
-        mode="caffe",
-        block_pattern=r"(block\d+)_",
-        file_name=_fixed("vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-        info=BackboneInfo(
-            name="keras:VGG16",
-            image_size=(224, 224),
-            min_size=32,
-            preprocessing=str(MODES["caffe"]),
-            strides=(1, 2, 4, 8, 16, 32),
-            block_names=("block1", "block2", "block3", "block4", "block5"),
-            embedding=512,
-            params=14_714_688,
-            weights=("imagenet",),
-            licence="CC-BY-4.0",
-            origin="Visual Geometry Group, Oxford; ported by Keras Applications",
-            paper="Simonyan & Zisserman, Very Deep Convolutional Networks, ICLR 2015",
-        ),
-    ),
-    "ResNet50": _Network(
-        mode="caffe",
-        block_pattern=r"(conv1|conv[2-5]_block\d+)_",
-        file_name=_fixed("resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-        info=BackboneInfo(
-            name="keras:ResNet50",
-            image_size=(224, 224),
-            min_size=32,
-            preprocessing=str(MODES["caffe"]),
-            strides=(2, 4, 8, 16, 32),
-            block_names=(
-                "conv1",
-                *(
-                    f"conv{stage}_block{unit + 1}"
-                    for stage, units in ((2, 3), (3, 4), (4, 6), (5, 3))
-                    for unit in range(units)
-                ),
-            ),
-            embedding=2048,
-            params=23_587_712,
-            weights=("imagenet",),
-            licence="MIT",
-            origin="Microsoft Research; ported by Keras Applications",
-            paper="He et al., Deep Residual Learning for Image Recognition, CVPR 2016",
-        ),
-    ),
-    "MobileNetV2": _Network(
-        mode="tf",
-        block_pattern=r"(?:bn_)?(Conv1|expanded_conv|block_\d+)",
-        file_name=_mobilenet_v2_file,
-        info=BackboneInfo(
-            name="keras:MobileNetV2",
-            image_size=(224, 224),
-            min_size=32,
-            preprocessing=str(MODES["tf"]),
-            strides=(2, 4, 8, 16, 32),
-            block_names=("Conv1", "expanded_conv", *(f"block_{i}" for i in range(1, 17))),
-            embedding=1280,
-            params=2_257_984,
-            weights=("imagenet",),
-            licence="Apache-2.0",
-            origin="Google; Keras Applications",
-            paper="Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, 2018",
-        ),
-    ),
-}
+Shape = tuple[int, int, int]
 
 
 class KerasApplications:
@@ -110,45 +28,39 @@ class KerasApplications:
 
     def names(self) -> Sequence[str]:
         """The networks it has."""
-        return tuple(_NETWORKS)
+        return tuple(NETWORKS)
 
     def info(self, name: str) -> BackboneInfo:
         """What is known of one of them; nothing is loaded."""
-        return self._find(name).info
+        return _find(name).info(f"keras:{name}")
 
-    def load(
-        self, name: str, *, input_shape: tuple[int, int, int], weights: str | None
-    ) -> network.LoadedBackbone:
+    def load(self, name: str, *, input_shape: Shape, weights: str | None) -> network.LoadedBackbone:
         """Build the network and fill it.
 
         Args:
             name: One of `names`.
             input_shape: (height, width, channels) of the pixels.
-            weights: ``"pretrained"`` or ``"imagenet"``, None, or a path.
+            weights: ``"pretrained"`` or ``"imagenet"``, None, or a path to a file that Keras or
+                transferkit saved.
 
         Raises:
             BackboneError: If the network cannot take that shape.
             WeightsNotFoundError: If the weights are not on this machine and cannot be downloaded.
             WeightsError: If a file does not fit.
         """
-        found = self._find(name)
-        network.check_shape(found.info, input_shape, verb="load")
+        make = _Constructor(name)
+        about = self.info(name)
+        network.check_shape(about, input_shape, verb="load")
         height, width, channels = input_shape
-        if weights is None or channels == 3:
-            bare = self._fill(name, (height, width, channels), weights)
-        else:
-            bare = self._fill(name, (height, width, 3), weights)
-            if channels > 1 or MODES[found.mode].is_uniform:
-                adapted = self._construct(name, (height, width, channels))
+        with _keras.fresh_names():
+            takes = channels if weights is None else 3
+            bare, rule = make.filled((height, width, takes), weights)
+            if takes != channels and (channels > 1 or rule.is_uniform):
+                adapted, _ = make.filled((height, width, channels), None)
                 network.copy_weights(bare, adapted)
                 bare = adapted
-        return network.assemble(
-            bare,
-            found.info,
-            MODES[found.mode],
-            input_shape=input_shape,
-            block_pattern=found.block_pattern,
-        )
+            divide = make.network.divide
+            return network.assemble(bare, about, rule, input_shape=input_shape, divide=divide)
 
     def classifier(self, name: str, *, weights: str | None) -> KerasModel:
         """The whole network with its own top: raw pixels 0..255 in, class probabilities out.
@@ -157,63 +69,79 @@ class KerasApplications:
             name: One of `names`.
             weights: ``"imagenet"``, None, or a path to a file with the top in it.
         """
-        found = self._find(name)
-        keras = _keras.keras()
-        make = getattr(keras.applications, name)
-        if weights is None or is_path(weights):
-            bare = make(weights=None)
-            if weights is not None:
-                load_file(bare, weights)
-        else:
-            file_name = found.file_name((*found.info.image_size, 3))
-            bare = load_named(
-                lambda: make(weights="imagenet"),
-                name=found.info.name,
-                weights=_own_name(weights),
-                known=found.info.weights,
-                file_name=file_name.replace("_no_top", "").replace("_notop", ""),
-            )
-        return network.assemble(
-            bare, found.info, MODES[found.mode], input_shape=(*found.info.image_size, 3)
-        ).network
+        shape = (*self.info(name).image_size, 3)
+        with _keras.fresh_names():
+            bare, rule = _Constructor(name, top=True).filled(shape, weights)
+            pixels, wired = network.attach(bare, rule, input_shape=shape)
+            return _keras.keras().Model(pixels, wired.features, name=bare.name)
 
-    def _fill(self, name: str, shape: tuple[int, int, int], weights: str | None) -> KerasModel:
+
+class _Constructor:
+    """A constructor of Keras Applications, and how what it gives is filled.
+
+    Args:
+        name: The constructor's name.
+        top: Whether the network has its 1000-way top.
+    """
+
+    def __init__(self, name: str, *, top: bool = False) -> None:
+        self.name = name
+        self.network = _find(name)
+        self.top = top
+
+    def filled(self, shape: Shape, weights: str | None) -> tuple[KerasModel, Preprocessing]:
+        """The flat network without preprocessing, and the preprocessing that its weights want."""
+        family = self.network.family
         if weights is None:
-            return self._construct(name, shape)
+            return family.bare(self._make(shape)), family.rule
         if is_path(weights):
-            bare = self._construct(name, shape)
-            load_file(bare, weights)
-            return bare
-        found = self._find(name)
-        return load_named(
-            lambda: self._construct(name, shape, weights="imagenet"),
-            name=found.info.name,
-            weights=_own_name(weights),
-            known=found.info.weights,
-            file_name=found.file_name(shape),
+            return self._from_file(shape, weights)
+        model = load_named(
+            lambda: self._make(shape, "imagenet"),
+            name=f"keras:{self.name}",
+            weights="imagenet" if weights == "pretrained" else weights,
+            known=("imagenet",),
+            file_name=self.network.file.name(shape, top=self.top),
         )
+        rule = family.rule_in(model)
+        return family.bare(model), rule
 
-    def _construct(
-        self, name: str, shape: tuple[int, int, int], weights: str | None = None
-    ) -> KerasModel:
-        make = getattr(_keras.keras().applications, name)
-        with warnings.catch_warnings():
+    def _from_file(self, shape: Shape, path: str) -> tuple[KerasModel, Preprocessing]:
+        """A file that Keras saved from its network, or one that was saved from ours."""
+        found(path)
+        family = self.network.family
+        model = self._make(shape)
+        try:
+            load_file(model, path)
+        except WeightsError as error:
+            if not family.is_changed:
+                raise
+            ours = family.bare(model)
+            try:
+                load_file(ours, path)
+            except WeightsError:
+                raise error from None
+            return ours, family.rule
+        rule = family.rule_in(model)
+        return family.bare(model), rule
+
+    def _make(self, shape: Shape, weights: str | None = None) -> KerasModel:
+        make = getattr(_keras.keras().applications, self.name)
+        given = {"include_top": self.top, "input_shape": shape, "weights": weights}
+        with warnings.catch_warnings(), _keras.fresh_names():
             warnings.simplefilter("ignore", UserWarning)  # of channel counts other than 1 and 3
-            return make(include_top=False, input_shape=shape, weights=weights)
+            return make(**given, **self.network.family.arguments)
 
-    def _find(self, name: str) -> _Network:
-        if name not in _NETWORKS:
-            raise UnknownNameError(
-                explain(
-                    "backbones",
-                    f"keras has no network called {name!r} here",
-                    expected=did_you_mean(name, _NETWORKS),
-                    received={"name": f"keras:{name}"},
-                    mend="tk.backbones.names() lists all.",
-                )
+
+def _find(name: str) -> Network:
+    if name not in NETWORKS:
+        raise UnknownNameError(
+            explain(
+                "backbones",
+                f"keras has no network called {name!r} here",
+                expected=did_you_mean(name, NETWORKS),
+                received={"name": f"keras:{name}"},
+                mend="tk.backbones.names() lists all.",
             )
-        return _NETWORKS[name]
-
-
-def _own_name(weights: str) -> str:
-    return "imagenet" if weights == "pretrained" else weights
+        )
+    return NETWORKS[name]

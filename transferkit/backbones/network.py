@@ -11,12 +11,13 @@ import numpy as np
 from transferkit import _keras
 from transferkit._types import KerasModel, Tensor
 from transferkit.backbones import graph
+from transferkit.backbones.blocks import Division, by_shape
 from transferkit.backbones.info import Preprocessing
 from transferkit.errors import BackboneError, explain
 from transferkit.select import LayerTable
 from transferkit.spec import BackboneInfo, Taps
 
-__all__ = ["LoadedBackbone", "assemble", "check_shape", "copy_weights"]
+__all__ = ["LoadedBackbone", "assemble", "attach", "check_shape", "copy_weights"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def assemble(
     rule: Preprocessing,
     *,
     input_shape: tuple[int, int, int],
-    block_pattern: str | None = None,
+    divide: Division = by_shape,
 ) -> LoadedBackbone:
     """Put pixels, preprocessing and a bare network into one flat graph.
 
@@ -51,18 +52,14 @@ def assemble(
         info: What is known of it; strides, blocks and counts are filled in from the graph.
         rule: Its preprocessing.
         input_shape: (height, width, channels) of the raw pixels.
-        block_pattern: A regular expression whose first group names a layer's block, or None to read
-            blocks from the graph's shape.
+        divide: How its layers are divided into blocks.
+
+    Raises:
+        BackboneError: If a block is no unit.
     """
     keras = _keras.keras()
-    pixels = keras.Input(input_shape, name="pixels", dtype="float32")
-    entry = _preprocess(pixels, rule, takes=bare.inputs[0].shape[-1])
-    wired = graph.rewire(bare, entry)
-    names = [layer.name for layer in wired.layers]
-    if block_pattern is None:
-        block_of, block_names = graph.split_by_shape(wired)
-    else:
-        block_of, block_names = graph.split_by_pattern(names, block_pattern)
+    pixels, wired = attach(bare, rule, input_shape=input_shape)
+    block_of, block_names = divide(wired)
     table = wired.table(block_of.__getitem__, block_names)
     embedding = wired.features
     if len(embedding.shape) == 4:
@@ -85,6 +82,18 @@ def assemble(
         block_ends=_block_ends(wired, block_of, block_names, info.name),
         preprocessing=rule,
     )
+
+
+def attach(
+    bare: KerasModel, rule: Preprocessing, *, input_shape: tuple[int, int, int]
+) -> tuple[Tensor, graph.Rewired]:
+    """Put pixels and preprocessing before a bare network, which is given up.
+
+    Returns:
+        The pixels, and the network's graph on what the preprocessing makes of them.
+    """
+    pixels = _keras.keras().Input(input_shape, name="pixels", dtype="float32")
+    return pixels, graph.rewire(bare, _preprocess(pixels, rule, takes=bare.inputs[0].shape[-1]))
 
 
 def check_shape(info: BackboneInfo, input_shape: tuple[int, int, int], *, verb: str) -> None:
@@ -184,14 +193,14 @@ def _preprocess(pixels: Tensor, rule: Preprocessing, *, takes: int) -> Tensor:
 def _block_ends(
     wired: graph.Rewired, block_of: Mapping[str, int], block_names: Sequence[str], name: str
 ) -> tuple[Tensor, ...]:
-    """The last cut tensor of each block; what is no layer belongs to the block before it."""
-    ends: dict[int, Tensor] = {}
+    """The last tensor of each block, a cut; what is no layer belongs to the block before it."""
+    last: dict[int, str] = {}
     block = 0
-    cuts = frozenset(wired.cuts)
     for operation in wired.order:
         block = block_of.get(operation, block)
-        if operation in cuts:
-            ends[block] = wired.outputs[operation]
+        last[block] = operation
+    cuts = frozenset(wired.cuts)
+    ends = {block: wired.outputs[name] for block, name in last.items() if name in cuts}
     torn = [block_names[i] for i in range(len(block_names)) if i not in ends]
     if torn or len(set(block_names)) < len(block_names):
         raise BackboneError(

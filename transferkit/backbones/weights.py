@@ -17,7 +17,7 @@ from transferkit.errors import (
     explain,
 )
 
-__all__ = ["is_path", "keras_home", "load_file", "load_named"]
+__all__ = ["found", "is_path", "keras_home", "load_file", "load_named"]
 
 _ENDINGS = (".weights.h5", ".h5", ".keras")
 
@@ -30,6 +30,26 @@ def is_path(weights: str) -> bool:
 def keras_home() -> Path:
     """The folder that Keras downloads into, read the way Keras reads it."""
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+
+
+def found(path: str) -> Path:
+    """A weight file that is there; asked before a network is built for it.
+
+    Raises:
+        WeightsNotFoundError: If there is no such file.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise WeightsNotFoundError(
+            explain(
+                "weights",
+                f"there is no file {str(file)!r}",
+                expected="a .weights.h5, .h5 or .keras file",
+                received={"weights": path},
+                mend=_neighbours(file),
+            )
+        )
+    return file
 
 
 def load_file(network: KerasModel, path: str) -> None:
@@ -46,17 +66,7 @@ def load_file(network: KerasModel, path: str) -> None:
         WeightsNotFoundError: If there is no such file.
         WeightsError: If it is not a weight file of this network.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise WeightsNotFoundError(
-            explain(
-                "weights",
-                f"there is no file {str(file)!r}",
-                expected="a .weights.h5, .h5 or .keras file",
-                received={"weights": path},
-                mend=_neighbours(file),
-            )
-        )
+    file = found(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a file with a top fits a network without

@@ -40,15 +40,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transferkit.testing.augmentations import check_augmentation as check_augmentation
+    from transferkit.testing.backbones import check_backbone as check_backbone
     from transferkit.testing.heads import check_head as check_head
     from transferkit.testing.strategies import freeze_policies as freeze_policies
     from transferkit.testing.strategies import layer_tables as layer_tables
     from transferkit.testing.strategies import selectors as selectors
 
-__all__ = ["check_augmentation", "check_head", "freeze_policies", "layer_tables", "selectors"]
+__all__ = [
+    "check_augmentation",
+    "check_backbone",
+    "check_head",
+    "freeze_policies",
+    "layer_tables",
+    "selectors",
+]
 
 _HOME = {
     "check_augmentation": "augmentations",
+    "check_backbone": "backbones",
     "check_head": "heads",
     "freeze_policies": "strategies",
     "layer_tables": "strategies",

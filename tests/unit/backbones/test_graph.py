@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transferkit import _keras
-from transferkit.backbones import graph
+from transferkit.backbones import blocks, graph
 from transferkit.errors import BackboneError
 
 keras = _keras.keras()
@@ -43,7 +43,7 @@ def names_of_taps(wired: graph.Rewired) -> dict[int, str]:
 
 def blocks_by_shape(wired: graph.Rewired) -> list[list[str]]:
     """The layers of each block, in order."""
-    block_of, names = graph.split_by_shape(wired)
+    block_of, names = blocks.by_shape(wired)
     assert names == tuple(f"block_{i}" for i in range(len(names)))
     assert sorted(block_of) == sorted(layer.name for layer in wired.layers)
     return [[name for name in block_of if block_of[name] == i] for i in range(len(names))]
@@ -434,7 +434,7 @@ def test_only_a_functional_or_sequential_model_is_functional() -> None:
 
 def test_a_pattern_puts_what_it_does_not_match_into_the_block_before() -> None:
     names = ["picture", "pad", "s1_conv", "norm", "s2_conv", "s2_relu", "pool", "s10_conv", "top"]
-    block_of, found = graph.split_by_pattern(names, r"(s\d+)_")
+    block_of, found = blocks.split_by_pattern(names, r"(s\d+)_")
     assert found == ("s1", "s2", "s10")
     assert block_of == {
         "picture": 0,
@@ -450,13 +450,13 @@ def test_a_pattern_puts_what_it_does_not_match_into_the_block_before() -> None:
 
 
 def test_a_pattern_is_matched_at_the_start_of_a_name() -> None:
-    block_of, found = graph.split_by_pattern(["a_conv", "my_b_conv", "b_conv"], r"([ab])_")
+    block_of, found = blocks.split_by_pattern(["a_conv", "my_b_conv", "b_conv"], r"([ab])_")
     assert found == ("a", "b")
     assert block_of == {"a_conv": 0, "my_b_conv": 0, "b_conv": 1}
 
 
 def test_a_pattern_that_matches_nothing_leaves_one_block() -> None:
-    block_of, found = graph.split_by_pattern(["a", "b"], r"(stage\d)_")
+    block_of, found = blocks.split_by_pattern(["a", "b"], r"(stage\d)_")
     assert found == ("all",)
     assert block_of == {"a": 0, "b": 0}
 
@@ -633,10 +633,10 @@ def test_every_block_ends_in_a_cut_and_takes_in_one_tensor(nodes: list[Node]) ->
     model = built(nodes)
     flat = read(model.get_config())
     wired = rewired(model)
-    blocks = blocks_by_shape(wired)
-    assert [name for block in blocks for name in block] == [layer.name for layer in wired.layers]
+    found = blocks_by_shape(wired)
+    assert [name for block in found for name in block] == [layer.name for layer in wired.layers]
     entry = {"picture"}
-    for block in blocks:
+    for block in found:
         assert flat.separates(block[-1])
         inside = set(block)
         entering = {parent for name in block for parent in flat.parents[name]} - inside
