@@ -83,9 +83,15 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run every example of README.md, docs/ and the docstrings; or of the files given."""
-    session.install(EVERYTHING)
+    """Build the pages, and run every example in them; or run those of the files given."""
+    session.install(EVERYTHING.replace("[", "[docs,"))
+    if not session.posargs:
+        sphinx = ("python", "-m", "sphinx", "-W", "--keep-going", "-n", "-q")
+        session.run(*sphinx, "docs", "docs/_build/html", env=ENVIRONMENT)
     session.run("python", "docs/run_blocks.py", *session.posargs, env=ENVIRONMENT)
+    notebooks = ROOT / "docs" / "run_notebooks.py"
+    if not session.posargs and notebooks.exists():
+        session.run("python", str(notebooks), env=ENVIRONMENT)
 
 
 @nox.session

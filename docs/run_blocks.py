@@ -9,7 +9,8 @@ folder of its own. A docstring shares with nobody. The folder holds what the exa
 ``make_workplace.py``).
 
 Python is marked ``python`` or ``pycon`` in a fence; what must not run is marked as what it is
-(``bash``, ``text``, ...). A fence without a mark is a failure, so that no example slips through.
+(``bash``, ``text``, ``{toctree}``, ...). A fence without a mark is a failure, so that no example
+slips through.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ RUN = frozenset({"py", "pycon", "python", "python3"})
 NOT_RUN = frozenset(
     {"bash", "console", "diff", "ini", "json", "mermaid", "powershell", "sh", "shell"}
     | {"text", "toml", "yaml"}
+    | {"{toctree}"}  # read by Sphinx
 )
 SECONDS = 1800
 """A page that takes longer has hung."""
@@ -89,7 +91,7 @@ def fenced_blocks(text: str, first_line: int = 1) -> Iterator[Block]:
     start = 0
     for number, line in enumerate(text.splitlines(), first_line):
         if opening is None:
-            opening = re.match(r"\s*(?P<fence>`{3,}|~{3,})\s*(?P<mark>[\w+-]*)[^`]*$", line)
+            opening = re.match(r"\s*(?P<fence>`{3,}|~{3,})\s*(?P<mark>[\w+{}-]*)[^`]*$", line)
             body, start = [], number + 1
         elif re.fullmatch(rf"\s*{opening['fence'][0]}{{{len(opening['fence'])},}}\s*", line):
             yield from _fenced(opening["mark"], body, start)
