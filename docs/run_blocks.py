@@ -30,7 +30,9 @@ import textwrap
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,6 +52,8 @@ NOT_RUN = frozenset(
     | {"text", "toml", "yaml"}
     | {"{toctree}"}  # read by Sphinx
 )
+AT_ONCE = 2
+"""Pages that run at a time: most of a small example's time is Python, on one core."""
 SECONDS = 1800
 """A page that takes longer has hung."""
 
@@ -256,10 +260,13 @@ def run_all(files: Sequence[Path]) -> int:
     with tempfile.TemporaryDirectory(prefix="examples-") as temporary:
         workplace = Path(temporary, "workplace")
         make_workplace(workplace)
-        for number, (path, blocks) in enumerate(found.items()):
-            outcome = run_apart(path, len(blocks), workplace, Path(temporary, str(number)))
-            bad = report(path, blocks, outcome)
-            passed, failed = passed + len(blocks) - bad, failed + bad
+        folders = (Path(temporary, str(number)) for number in range(len(found)))
+        counts = map(len, found.values())
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            outcomes = pool.map(run_apart, found, counts, repeat(workplace), folders)
+            for (path, blocks), outcome in zip(found.items(), outcomes, strict=True):
+                bad = report(path, blocks, outcome)
+                passed, failed = passed + len(blocks) - bad, failed + bad
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
