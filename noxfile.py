@@ -84,8 +84,11 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run every example of README.md, docs/ and the docstrings; or of the files given."""
-    session.install(EVERYTHING, *from_extra("dev", "ipykernel", "nbclient"))
+    """Build the pages, and run every example and notebook in them; or run those of the files given."""
+    session.install(EVERYTHING.replace("[", "[docs,"), *from_extra("dev", "ipykernel", "nbclient"))
+    if not session.posargs:
+        sphinx = ("python", "-m", "sphinx", "-W", "--keep-going", "-n", "-q")
+        session.run(*sphinx, "docs", "docs/_build/html", env=ENVIRONMENT)
     session.run("python", "docs/run_blocks.py", *session.posargs, env=ENVIRONMENT)
     if not session.posargs:
         session.run("python", "docs/run_notebooks.py", env=ENVIRONMENT)

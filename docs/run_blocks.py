@@ -9,7 +9,8 @@ folder of its own. A docstring shares with nobody. The folder holds what the exa
 ``make_workplace.py``).
 
 Python is marked ``python`` or ``pycon`` in a fence; what must not run is marked as what it is
-(``bash``, ``text``, ...). A fence without a mark is a failure, so that no example slips through.
+(``bash``, ``text``, ``{toctree}``, ...). A fence without a mark is a failure, so that no example
+slips through.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ import textwrap
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,7 +50,10 @@ RUN = frozenset({"py", "pycon", "python", "python3"})
 NOT_RUN = frozenset(
     {"bash", "console", "diff", "ini", "json", "mermaid", "powershell", "sh", "shell"}
     | {"text", "toml", "yaml"}
+    | {"{toctree}"}  # read by Sphinx
 )
+AT_ONCE = 2
+"""Pages that run at a time: most of a small example's time is Python, on one core."""
 SECONDS = 1800
 """A page that takes longer has hung."""
 
@@ -89,7 +95,7 @@ def fenced_blocks(text: str, first_line: int = 1) -> Iterator[Block]:
     start = 0
     for number, line in enumerate(text.splitlines(), first_line):
         if opening is None:
-            opening = re.match(r"\s*(?P<fence>`{3,}|~{3,})\s*(?P<mark>[\w+-]*)[^`]*$", line)
+            opening = re.match(r"\s*(?P<fence>`{3,}|~{3,})\s*(?P<mark>[\w+{}-]*)[^`]*$", line)
             body, start = [], number + 1
         elif re.fullmatch(rf"\s*{opening['fence'][0]}{{{len(opening['fence'])},}}\s*", line):
             yield from _fenced(opening["mark"], body, start)
@@ -254,10 +260,13 @@ def run_all(files: Sequence[Path]) -> int:
     with tempfile.TemporaryDirectory(prefix="examples-") as temporary:
         workplace = Path(temporary, "workplace")
         make_workplace(workplace)
-        for number, (path, blocks) in enumerate(found.items()):
-            outcome = run_apart(path, len(blocks), workplace, Path(temporary, str(number)))
-            bad = report(path, blocks, outcome)
-            passed, failed = passed + len(blocks) - bad, failed + bad
+        folders = (Path(temporary, str(number)) for number in range(len(found)))
+        counts = map(len, found.values())
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            outcomes = pool.map(run_apart, found, counts, repeat(workplace), folders)
+            for (path, blocks), outcome in zip(found.items(), outcomes, strict=True):
+                bad = report(path, blocks, outcome)
+                passed, failed = passed + len(blocks) - bad, failed + bad
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
