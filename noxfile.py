@@ -84,7 +84,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the pages, and run every example and notebook in them; or run those of the files given."""
+    """Build the pages and run all that is in them, or only the examples of the files given."""
     session.install(EVERYTHING.replace("[", "[docs,"), *from_extra("dev", "ipykernel", "nbclient"))
     if not session.posargs:
         sphinx = ("python", "-m", "sphinx", "-W", "--keep-going", "-n", "-q")
