@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 
 import transferkit as tk
 from transferkit import _keras, evaluate, heads
+from transferkit.data.similar import NearDuplicates
 from transferkit.history import EpochRecord, History
 from transferkit.select import LayerTable
 
@@ -57,6 +59,11 @@ def trained() -> tk.TrainedModel:
     return tk.TransferModel(backbone()).fit(photos(), plan(), verbose=0)
 
 
+def alike() -> NearDuplicates:
+    places = (("train", 0), ("val", 1))
+    return NearDuplicates((places,), {place: Path(EVIL) for place in places}, 2)
+
+
 def history() -> History:
     return History((EpochRecord(0, 0, EVIL, {EVIL: 1.0, "loss": float("nan")}, 1.0, 1e-3),))
 
@@ -74,6 +81,8 @@ SHOWN: dict[str, Callable[[], Any]] = {
     "TransferModel": lambda: tk.TransferModel(backbone()).augment(Hostile()),
     "TrainedModel": trained,
     "Data": photos,
+    "NearDuplicates": alike,
+    "Report": lambda: photos().report,
     "Plan": plan,
     "History": history,
     "LayerTable": lambda: LayerTable.of((EVIL, "InputLayer", 0, 0), block_names=(OTHER,)),
