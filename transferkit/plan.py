@@ -248,7 +248,7 @@ class Plan:
             policy = "the model's policy" if phase.freeze is None else f"freeze {phase.freeze!r}"
             lines.append(
                 f"  {index}. {phase.name}: {counted(phase.epochs, 'epoch')}, {policy}, "
-                f"{phase.optimizer.name} {phase.learning_rate!r}, batches of {_batches(phase)}"
+                f"{phase.optimizer.name} {phase.learning_rate}, batches of {_batches(phase)}"
             )
         return "\n".join(lines)
 
@@ -259,7 +259,7 @@ class Plan:
                 phase.name,
                 "the model's policy" if phase.freeze is None else repr(phase.freeze),
                 phase.optimizer.name,
-                repr(phase.learning_rate),
+                str(phase.learning_rate),
                 str(phase.epochs),
                 _batches(phase),
             ]

@@ -55,6 +55,9 @@ class Constant(Schedule):
         """The value, whatever the step."""
         return self.value
 
+    def __str__(self) -> str:
+        return f"{self.value:g}"
+
 
 @dataclass(frozen=True)
 class Cosine(Schedule):

@@ -194,9 +194,8 @@ def test_a_plan_reads_as_a_table_and_its_names_are_escaped() -> None:
     plan = tk.plans.feature_extraction(1).then(Phase(2, name="<b>all</b>", optimizer="sgd"))
     assert repr(plan).splitlines() == [
         "Plan of 2 phases, 3 epochs",
-        "  1. feature extraction: 1 epoch, freeze backbone(), adam Constant(value=0.001), "
-        "batches of 32",
-        "  2. <b>all</b>: 2 epochs, the model's policy, sgd Constant(value=0.001), batches of 32",
+        "  1. feature extraction: 1 epoch, freeze backbone(), adam 0.001, batches of 32",
+        "  2. <b>all</b>: 2 epochs, the model's policy, sgd 0.001, batches of 32",
     ]
     page = plan._repr_html_()
     assert "&lt;b&gt;all&lt;/b&gt;" in page

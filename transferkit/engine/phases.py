@@ -242,11 +242,9 @@ def _strategy(engine: Engine) -> Any:
 
 def _headline(network: KerasModel, phase: Phase, number: int, phases: int) -> str:
     moving, total = build.parameters(network)
-    rate = phase.learning_rate
-    shown = f"{rate.value:g}" if isinstance(rate, Constant) else repr(rate)
     return (
         f"Phase {number + 1}/{phases}: {phase.name} - {counted(phase.epochs, 'epoch')}, "
-        f"{phase.optimizer.name} {shown}, {moving:,} of {total:,} parameters train"
+        f"{phase.optimizer.name} {phase.learning_rate}, {moving:,} of {total:,} parameters train"
     )
 
 
