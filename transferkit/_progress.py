@@ -51,6 +51,7 @@ def check_verbose(verb: str, verbose: Any) -> None:
 class Progress:
     """What is done, of how much, how fast, and how long the rest will take.
 
+    >>> from transferkit._progress import Progress
     >>> with Progress("decode", 2) as progress:
     ...     progress.advance()
     ...     progress.advance()

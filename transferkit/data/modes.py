@@ -106,7 +106,8 @@ def in_mode(picture: Image.Image, channels: int) -> Image.Image:
     if channels != 4 and ("A" in turned.getbands() or "transparency" in turned.info):
         clear = turned.convert("RGBA")
         turned = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
-    return turned.convert(MODES[channels])
+    mode = MODES[channels]
+    return turned if turned.mode == mode else turned.convert(mode)  # which would copy
 
 
 def _eight_bits(deep: Image.Image, bits: int, *, white_is_zero: bool) -> Image.Image:

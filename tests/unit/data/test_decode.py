@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from transferkit.data.decode import FITS, Fit, decode
 from transferkit.errors import DataError, DecodeError, SpecError
@@ -228,6 +228,6 @@ def test_whatever_a_plug_in_of_pillow_raises_names_the_file(
     def fail(*args: Any) -> None:
         raise RuntimeError("broken inside")
 
-    monkeypatch.setattr(Image.Image, "convert", fail)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
     with pytest.raises(DecodeError, match=r"a\.png cannot be read: broken inside"):
         decode(path, image_size=None)
