@@ -245,7 +245,7 @@ def test_pictures_of_mistakes_are_read_from_their_files(tmp_path: Path) -> None:
 
 def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     paths = [tmp_path / f"{i}.png" for i in range(4)]
-    with pytest.raises(DecodeError, match=r"show_errors\(\): a picture cannot be read.*3\.png"):
+    with pytest.raises(DecodeError, match=r"3\.png cannot be read"):
         small(paths=paths).show_errors()
 
 

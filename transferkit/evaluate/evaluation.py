@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from transferkit._figures import image_grid
 from transferkit._text import html_table, json_number, shortened, text_table
-from transferkit.errors import DecodeError, SpecError, explain
+from transferkit.data.decode import decode
+from transferkit.errors import SpecError, explain
 from transferkit.evaluate import inputs
 from transferkit.evaluate.scores import Array
 
@@ -182,18 +183,7 @@ def _title(mistake: Mistake) -> str:
 
 
 def _read(path: str) -> Array:
-    """One picture for the eye: upright, and no larger than it is drawn."""
-    try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened).convert("RGB")
-    except OSError as error:
-        raise DecodeError(
-            explain(
-                "evaluation.show_errors()",
-                f"a picture cannot be read ({error.__class__.__name__})",
-                expected="the files that were evaluated, where they were",
-                received={"path": path},
-            )
-        ) from error
-    upright.thumbnail((320, 320))
-    return np.asarray(upright)
+    """One picture for the eye: as the model saw it, and no larger than it is drawn."""
+    picture = Image.fromarray(decode(path, image_size=None))
+    picture.thumbnail((320, 320))
+    return np.asarray(picture)
