@@ -133,7 +133,7 @@ def test_it_becomes_a_layer_that_acts_in_training_only(operation: Any) -> None:
 def test_a_saved_model_remembers_all_of_them(tmp_path: Path) -> None:
     images = np.random.default_rng(1).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
     photos = tk.data.from_arrays(images, np.arange(8) % 2, val=0)
-    everything = (*CASES.values(), *MIXES.values())
+    everything = (*MIXES.values(), *CASES.values())  # partners are ready at once
     model = tk.TransferModel(tiny()).augment(*everything)
     trained = model.fit(photos, tk.Phase(1, batch_size=4), verbose=0)
     trained.save(tmp_path / "model.tkm")

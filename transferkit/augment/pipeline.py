@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
 
-from transferkit import _keras
 from transferkit._figures import image_grid
 from transferkit._text import counted, html_table
 from transferkit._types import Tensor
+from transferkit.augment import inputs
 from transferkit.augment import keys as draws
 from transferkit.augment.mix import needs_partners
 from transferkit.augment.operation import from_config, registry
 from transferkit.augment.runs import Numbered, Partners, through
-from transferkit.errors import DataError, SpecError, explain
+from transferkit.errors import SpecError, explain
 from transferkit.spec import Augmentation, Mix
 
 if TYPE_CHECKING:
@@ -162,15 +162,15 @@ class Pipeline:
             DataError: If `images` is no batch of pictures, or has not one index for each picture.
             SpecError: If `seed` is none, or a mix has nothing to draw partners from.
         """
-        pixels = _batch(images)
-        places = _places(indices, pixels)
+        pixels = inputs.batch(images)
+        places = inputs.places(indices, pixels)
         keys = draws.image_keys(seed, view, places)
         partners: list[Partners] = []
-        if data is not None and self.mixes:
+        if data is not None and (labels is None or data[1] is not None):
             for theirs in self.partners(keys, len(data[0])):
-                drawn = None if labels is None else _taken(data[1], theirs)
+                drawn = None if labels is None else inputs.taken(data[1], theirs)
                 own = draws.image_keys(seed, view, theirs)
-                partners.append(Partners(_batch(_taken(data[0], theirs)), drawn, own))
+                partners.append(Partners(inputs.batch(inputs.taken(data[0], theirs)), drawn, own))
         pixels, changed = self.apply(pixels, labels, keys, partners)
         return pixels if labels is None else (pixels, changed)
 
@@ -201,7 +201,9 @@ class Pipeline:
             )
         original = np.asarray(image)
         if original.ndim != 3:
-            _refuse_images("pipeline.show", "one picture (height, width, channels)", original.shape)
+            inputs.refuse_images(
+                "pipeline.show", "one picture (height, width, channels)", original.shape
+            )
         batch = np.repeat(original[None], n - 1, axis=0)
         if self.mixes and others is None:
             raise SpecError(
@@ -294,39 +296,6 @@ def _written_out(operations: Sequence[Any]) -> Iterator[Augmentation | Mix]:
             yield operation
 
 
-def _taken(rows: Any, places: Tensor) -> Any:
-    """Rows by place; from an array on disk only those that are asked for."""
-    tf = _keras.tf()
-    if tf.executing_eagerly() and isinstance(rows, np.ndarray):
-        return rows[places.numpy()]
-    return tf.gather(rows, places)
-
-
-def _batch(images: Any) -> Tensor:
-    tf = _keras.tf()
-    pixels = tf.cast(tf.convert_to_tensor(images), tf.float32)
-    if pixels.shape.rank not in (4, None):
-        expected = "a batch (batch, height, width, channels)"
-        _refuse_images("pipeline", expected, tuple(pixels.shape))
-    return pixels
-
-
-def _places(indices: Any, pixels: Tensor) -> Tensor:
-    tf = _keras.tf()
-    places = tf.cast(tf.convert_to_tensor(indices), tf.int64)
-    if not places.shape.is_compatible_with(pixels.shape[:1]):
-        raise DataError(
-            explain(
-                "pipeline",
-                "indices and pictures differ in number",
-                expected=f"one index for each of {pixels.shape[0]} pictures",
-                received={"indices": tuple(places.shape)},
-                mend="pipeline(images, seed=0, view=0, indices=range(len(images)))",
-            )
-        )
-    return places
-
-
 def _config(operation: Any) -> Any:
     return operation.to_config()
 
@@ -339,17 +308,5 @@ def _refuse(operation: Any) -> None:
             expected="operations of tk.augment, or objects with apply(images, labels, keys)",
             received={"operation": operation},
             mend="tk.augment.pipeline(tk.augment.flip(), tk.augment.rotate(20))",
-        )
-    )
-
-
-def _refuse_images(verb: str, expected: str, shape: tuple[Any, ...]) -> None:
-    raise DataError(
-        explain(
-            verb,
-            "the pictures have the wrong shape",
-            expected=expected,
-            received={"shape": shape},
-            mend="pipeline(image[None], ...) makes a batch of one.",
         )
     )

@@ -121,6 +121,8 @@ def test_without_partners_it_says_who_brings_them() -> None:
     mixing = tk.augment.pipeline(C, tk.augment.mixup(1.0))
     with pytest.raises(SpecError, match=message):
         mixing(PICTURES, ROWS, seed=0, view=0, indices=range(9))
+    with pytest.raises(SpecError, match=message):  # labels, and none for the partners
+        mixing(PICTURES, ROWS, seed=0, view=0, indices=range(9), data=(PICTURES, None))
     with pytest.raises(SpecError, match=message):
         mixing.apply(PICTURES, ROWS, keys.image_keys(0, 0, range(9)))
     enough = Partners(PICTURES, ROWS, keys.image_keys(0, 0, range(9)))
