@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     own_backbone.register(own_backbone.taught(pictures=options.taught))
 
     table = written(options.pictures)
-    photos = tk.data.from_dataframe(  # type: ignore[attr-defined]
+    photos = tk.data.from_dataframe(
         table, image="path", label="shapes", label_separator=";", image_size=64, val=0.3, seed=0
     )
     print(photos)
