@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,3 +44,16 @@ def _figures_are_closed() -> Iterator[None]:
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
         assert pyplot.get_backend().lower() == "agg", "the test switched Matplotlib's backend"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long the contract battery took, by kind of plug-in."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            folder, _, name = str(getattr(report, "nodeid", "")).partition("::")[0].rpartition("/")
+            if folder == "tests/contracts" and hasattr(report, "duration"):
+                seconds[name.removeprefix("test_").removesuffix(".py")] += report.duration
+    if seconds:
+        parts = (f"{kind} {round(total)} s" for kind, total in sorted(seconds.items()))
+        terminalreporter.write_line("contract battery: " + ", ".join(parts))

@@ -1,271 +1,254 @@
-"""What holds for every backbone of ``keras:``; one that is registered needs a case here."""
+"""What holds for every backbone of ``keras:``; one that is registered needs a row in the tables.
+
+The smallest of each family is checked in full, with numbers; the others by their structure, without
+drawing weights for them. `tests/unit/backbones` has what is special about single ones.
+"""
 
 from __future__ import annotations
 
 import importlib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from keras_tables import CASES, Case, Mode
 
 import transferkit as tk
-from transferkit import _keras
+from transferkit import _keras, testing
+from transferkit.backbones.families import NETWORKS
+from transferkit.testing.subjects import draw_weights
 
 keras = _keras.keras()
 Array = np.ndarray[Any, Any]
-SHAPE = (32, 32, 3)
 
-
-@dataclass(frozen=True)
-class Case:
-    """What the papers and Keras' own documentation say of a network.
-
-    Attributes:
-        blocks: How many layers each block has, the input layer counted with the first.
-        strides: The strides of its taps.
-        width: Length of the pooled vector.
-        module: Where Keras has its `preprocess_input`.
-    """
-
-    blocks: dict[str, int]
-    strides: tuple[int, ...]
-    width: int
-    module: str
-
-
-def resnet_blocks(*units: int) -> dict[str, int]:
-    """Seven layers in the stem; ten in a bottleneck, two more where it has a projection."""
-    blocks = {"conv1": 7}
-    for stage, count in enumerate(units, start=2):
-        for unit in range(1, count + 1):
-            blocks[f"conv{stage}_block{unit}"] = 12 if unit == 1 else 10
-    return blocks
-
-
-MOBILENET_V2_BLOCKS = {
-    "Conv1": 4,
-    "expanded_conv": 5,
-    "block_1": 9,  # padded, for its stride of 2
-    "block_2": 9,  # added to what came in
-    "block_3": 9,
-    "block_4": 9,
-    "block_5": 9,
-    "block_6": 9,
-    "block_7": 9,
-    "block_8": 9,
-    "block_9": 9,
-    "block_10": 8,  # neither
-    "block_11": 9,
-    "block_12": 9,
-    "block_13": 9,
-    "block_14": 9,
-    "block_15": 9,
-    "block_16": 11,  # with the last convolution, its norm and its activation
-}
-
-CASES = {
-    "keras:VGG16": Case(
-        blocks={"block1": 4, "block2": 3, "block3": 4, "block4": 4, "block5": 4},
-        strides=(1, 2, 4, 8, 16, 32),
-        width=512,
-        module="vgg16",
-    ),
-    "keras:ResNet50": Case(
-        blocks=resnet_blocks(3, 4, 6, 3), strides=(2, 4, 8, 16, 32), width=2048, module="resnet50"
-    ),
-    "keras:MobileNetV2": Case(
-        blocks=MOBILENET_V2_BLOCKS, strides=(2, 4, 8, 16, 32), width=1280, module="mobilenet_v2"
-    ),
-}
+IN_FULL = [name for name, case in CASES.items() if case.in_full]
+BY_STRUCTURE = [name for name, case in CASES.items() if not case.in_full]
+MANY_LAYERS = ("DenseNet121", "InceptionResNetV2", "InceptionV3", "NASNetMobile")
+"""Half of the time of all: training and saving these is left to the slow tests."""
+MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A backbone under test, and Keras' own network with the weights it was loaded with."""
+    """A backbone under test, twice from one weight file, and Keras' own network with it.
+
+    Attributes:
+        name: The constructor's name.
+        reference: What Keras makes with ``weights="imagenet"``, preprocessing inside where Keras
+            has it there.
+        by_name: The backbone, loaded as ``"imagenet"``.
+        by_path: The backbone, loaded from the file itself.
+    """
 
     name: str
-    case: Case
-    bare: Any
-    weights: str
-    backbone: Any
+    reference: Any
+    by_name: Any
+    by_path: Any
 
-    def preprocessed(self, pixels: Array) -> Array:
+    @property
+    def case(self) -> Case:
+        return CASES[self.name]
+
+    def pictures(self) -> Array:
+        """Two pictures of large patches: small ones would be averaged away."""
+        side = self.case.smallest
+        patches = np.random.default_rng(0).integers(0, 256, (2, 3, 3, 3))
+        tall = patches.repeat(-(-side // 3), axis=1).repeat(-(-side // 3), axis=2)
+        return tall[:, :side, :side].astype(np.float32)
+
+    def expected(self) -> Any:
+        """Keras' outputs, on pixels that Keras preprocessed."""
         module = importlib.import_module(f"keras.applications.{self.case.module}")
-        return np.asarray(module.preprocess_input(pixels.copy()))
+        return run(self.reference, module.preprocess_input(self.pictures()))
 
 
-def pictures(count: int = 2) -> Array:
-    values = np.random.default_rng(0).integers(0, 256, (count, *SHAPE))
-    return values.astype(np.float32)
+def run(network: Any, inputs: Any) -> Array:
+    return np.asarray(network(inputs, training=False))
 
 
-def draw_weights(network: Any) -> None:
-    """Weights that a picture gets through: fresh ones leave deep features all but constant."""
-    rng = np.random.default_rng(1)
-    for weight in network.weights:
-        shape = weight.shape
-        if len(shape) > 1:
-            inputs = shape[:2] if "depthwise" in weight.path else shape[:-1]
-            weight.assign(rng.normal(0, np.sqrt(2 / np.prod(inputs)), shape))
-        elif weight.path.endswith(("gamma", "moving_variance")):
-            weight.assign(rng.uniform(0.8, 1.2, shape))
-        else:
-            weight.assign(rng.uniform(-0.1, 0.1, shape))
+def by_hand(mode: Mode, pixels: Array) -> Array:
+    if mode == "caffe":
+        return np.asarray(pixels[..., ::-1] - np.array([103.939, 116.779, 123.68]))
+    if mode == "torch":
+        return np.asarray((pixels / 255 - MEAN) / DEVIATION)
+    return pixels / (127.5 if mode == "tf" else 128) - 1
 
 
-@pytest.fixture(scope="module", params=tk.backbones.names("keras:*"))
-def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Subject:
+def written_as_keras_does(name: str, home: Path) -> tuple[Path, Any]:
+    """A weight file of Keras' own format where Keras looks for it, and what Keras makes of it."""
+    shape = (CASES[name].smallest, CASES[name].smallest, 3)
+    make = getattr(keras.applications, name)
+    author = make(include_top=False, weights=None, input_shape=shape)
+    draw_weights(author, seed=1)
+    if CASES[name].module in ("efficientnet", "mobilenet_v3"):
+        settle_norms(author)
+    file = home / "models" / NETWORKS[name].file.name(shape, top=False)
+    if CASES[name].module != "efficientnet":
+        author.save(file)
+        return file, author
+    # The published files have these statistics, and Keras has one layer more for "imagenet".
+    layer = next(each for each in author.layers if type(each).__name__ == "Normalization")
+    layer.adapt_mean.assign(MEAN)
+    layer.adapt_variance.assign(DEVIATION)
+    author.save(file)
+    return file, make(include_top=False, weights="imagenet", input_shape=shape)
+
+
+def settle_norms(network: Any) -> None:
+    """Statistics from a batch: what excitation gates off would leave pictures all but equal."""
+    for layer in network.layers:
+        if type(layer).__name__ == "BatchNormalization":
+            layer.momentum = 0.5
+    side = network.input_shape[1]
+    network(np.random.default_rng(2).uniform(0, 255, (8, side, side, 3)), training=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _initial_weights_cost_nothing() -> Iterator[None]:
+    """Every weight is drawn by the tests or read from a file; Keras' own draws are left out."""
+    initializers = importlib.import_module("keras.src.initializers.random_initializers")
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("VarianceScaling", "RandomUniform", "TruncatedNormal"):
+            patch.setattr(getattr(initializers, kind), "__call__", zeros)
+        yield
+
+
+def zeros(self: Any, shape: Any, dtype: Any = None) -> Any:
+    return keras.ops.zeros(shape, dtype)
+
+
+@pytest.fixture(scope="module", params=IN_FULL)
+def subject(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Subject]:
     name = str(request.param)
-    if name not in CASES:
-        pytest.fail(f"{name} is registered and has no case in this file")
-    make = getattr(keras.applications, name.removeprefix("keras:"))
-    bare = make(include_top=False, weights=None, input_shape=SHAPE)
-    draw_weights(bare)
-    weights = str(tmp_path_factory.mktemp("weights") / "bare.weights.h5")
-    bare.save_weights(weights)
-    backbone = tk.backbones.load(name, input_shape=SHAPE, weights=weights)
-    return Subject(name, CASES[name], bare, weights, backbone)
+    home = tmp_path_factory.mktemp("keras")
+    (home / "models").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_HOME", str(home))
+        patch.setattr(importlib.import_module("keras.src.backend.config"), "_KERAS_DIR", str(home))
+        file_utils = importlib.import_module("keras.src.utils.file_utils")
+        patch.setattr(file_utils, "validate_file", lambda *args, **kwargs: True)
+        patch.delattr(file_utils, "urlretrieve")  # nothing is downloaded
+        file, reference = written_as_keras_does(name, home)
+        shape = reference.input_shape[1:]
+        yield Subject(
+            name,
+            reference,
+            tk.backbones.load(f"keras:{name}", input_shape=shape, weights="imagenet"),
+            tk.backbones.load(f"keras:{name}", input_shape=shape, weights=str(file)),
+        )
 
 
-def run(network: Any, inputs: Any) -> Any:
-    return network(inputs, training=False)
+def test_every_registered_backbone_has_a_row() -> None:
+    assert {f"keras:{name}" for name in CASES} == set(tk.backbones.names("keras:*"))
 
 
-def assert_same(given: Any, expected: Any, tolerance: float = 1e-5) -> None:
-    """Equal to a share of the largest value."""
-    wanted = np.asarray(expected)
-    np.testing.assert_allclose(given, wanted, rtol=0, atol=tolerance * np.abs(wanted).max())
+def test_every_constructor_of_keras_is_registered() -> None:
+    made = [name for name in dir(keras.applications) if name[0].isupper()]
+    assert sorted(made) == sorted(CASES)
 
 
-def test_every_registered_backbone_has_a_case() -> None:
-    assert set(tk.backbones.names("keras:*")) == set(CASES)
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_known_without_building_is_what_the_table_says(name: str) -> None:
+    case, known = CASES[name], tk.backbones.info(name)
+    assert known.name == f"keras:{name}"
+    assert known.image_size == (case.size, case.size)
+    assert known.min_size == case.smallest
+    assert known.channels == 3
+    assert known.block_names == tuple(case.blocks)
+    assert known.strides == case.strides
+    assert known.embedding == case.width
+    assert known.weights == ("imagenet",)
+    assert known.licence in ("Apache-2.0", "BSD-3-Clause", "CC-BY-4.0", "MIT")
+    assert "Keras Applications" in known.origin
+    assert known.paper[-4:].isdigit()
 
 
-def test_the_drawn_weights_let_the_picture_through(subject: Subject) -> None:
-    given = np.asarray(run(subject.backbone.network, pictures()))
-    assert np.isfinite(given).all()
-    first, second = given
-    assert np.abs(first - second).max() > 0.1 * np.abs(given).max() > 0
-
-
-def test_blocks_strides_and_width_are_those_of_the_hand_table(subject: Subject) -> None:
-    table = subject.backbone.table
-    counted = Counter(table.block_names[row.block] for row in table)
-    assert table.block_names == tuple(subject.case.blocks)
-    assert counted == subject.case.blocks
-    assert tuple(subject.backbone.taps) == subject.case.strides
-    assert subject.backbone.embedding.shape == (None, subject.case.width)
-    known = tk.backbones.info(subject.name)
-    assert known.strides == subject.case.strides
-    assert known.block_names == tuple(subject.case.blocks)
-    assert known.embedding == subject.case.width
-    assert known.params == subject.bare.count_params()
-    assert known.name == subject.name
-    assert subject.backbone.info == known
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n in MANY_LAYERS else n for n in IN_FULL],
+)
+def test_the_whole_contract_holds(name: str) -> None:
+    testing.check_backbone(f"keras:{name}", image_size=CASES[name].smallest)
 
 
 def test_raw_pixels_give_what_keras_gives_for_preprocessed_ones(subject: Subject) -> None:
-    pixels = pictures()
-    expected = subject.preprocessed(pixels)
-    np.testing.assert_allclose(
-        subject.backbone.preprocessing(pixels), expected, rtol=1e-5, atol=1e-5
+    given, wanted = run(subject.by_name.network, subject.pictures()), subject.expected()
+    assert np.isfinite(wanted).all()
+    first, second = wanted
+    assert np.abs(first - second).max() > 0.005 * np.abs(wanted).max() > 0, (
+        "the picture gets through"
     )
-    assert_same(run(subject.backbone.network, pixels), run(subject.bare, expected))
+    np.testing.assert_allclose(given, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
 
 
-def test_weights_saved_from_it_and_loaded_by_path_give_the_same(
-    subject: Subject, tmp_path: Path
-) -> None:
-    path = tmp_path / "own.weights.h5"
-    subject.backbone.network.save_weights(path)
-    again = tk.backbones.load(subject.name, input_shape=SHAPE, weights=str(path))
-    expected = np.asarray(run(subject.backbone.network, pictures()))
-    assert np.array_equal(run(again.network, pictures()), expected)
+def test_one_file_gives_the_same_by_path_and_by_name(subject: Subject) -> None:
+    assert subject.by_name.preprocessing == subject.by_path.preprocessing
+    given = run(subject.by_path.network, subject.pictures())
+    assert np.array_equal(given, run(subject.by_name.network, subject.pictures()))
 
 
-def test_behind_each_block_the_rest_follows_from_one_tensor(subject: Subject) -> None:
-    backbone = subject.backbone
-    ends = backbone.block_ends
-    assert len(ends) == len(subject.case.blocks)
-    entry = backbone.network.input
-    values = run(keras.Model(entry, list(ends)), pictures())
-    expected = np.asarray(run(backbone.network, pictures()))
-    for block, (end, value) in enumerate(zip(ends, values, strict=True)):
-        before = {row.name for row in backbone.table if row.block <= block}
-        after = {row.name for row in backbone.table if row.block > block}
-        assert before & names_of(keras.Model(entry, end)) == before - {backbone.table.names[0]}
-        if end is backbone.taps.features:
-            assert after == set()
-            continue
-        rest = keras.Model(end, backbone.taps.features)
-        assert after == names_of(rest)
-        assert_same(run(rest, value), expected)
+def test_preprocessing_is_that_of_the_table(subject: Subject) -> None:
+    network, pixels = subject.by_name.network, subject.pictures()
+    layer = keras.Model(network.inputs[0], network.get_layer("preprocessing").output)
+    wanted = by_hand(subject.case.mode, pixels)
+    np.testing.assert_allclose(run(layer, pixels), wanted, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(subject.by_name.preprocessing(pixels), wanted, rtol=1e-5, atol=1e-5)
 
 
-def names_of(network: Any) -> set[str]:
-    return {layer.name for layer in network.layers if type(layer).__name__ != "InputLayer"}
+def test_each_block_has_as_many_layers_as_the_table_says(subject: Subject) -> None:
+    table = subject.by_name.table
+    counted = Counter(table.block_names[row.block] for row in table)
+    assert counted == subject.case.blocks
+    assert subject.by_name.info == tk.backbones.info(subject.name)
 
 
-def test_the_taps_are_on_the_way_to_the_features(subject: Subject) -> None:
-    backbone = subject.backbone
-    strides = list(backbone.taps)
-    taps = [backbone.taps[stride] for stride in strides]
-    values = run(keras.Model(backbone.network.input, taps), pictures())
-    expected = np.asarray(run(backbone.network, pictures()))
-    for stride, tap, value in zip(strides, taps, values, strict=True):
-        assert value.shape[1:3] == (32 // stride, 32 // stride)
-        if tap is not backbone.taps.features:
-            assert_same(run(keras.Model(tap, backbone.taps.features), value), expected)
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The weight files that Keras asks for; all it gets are EfficientNet's statistics."""
+    names: list[str] = []
+
+    def get(name: str, *args: Any, **kwargs: Any) -> str:
+        names.append(name)
+        return name
+
+    def fill(network: Any, path: str) -> None:
+        if "normalization" in (layer.name for layer in network.layers) and "v2" not in path:
+            layer = network.get_layer("normalization")
+            layer.adapt_mean.assign(MEAN)
+            layer.adapt_variance.assign(DEVIATION)
+
+    monkeypatch.setattr(importlib.import_module("keras.src.utils.file_utils"), "get_file", get)
+    monkeypatch.setattr(keras.Model, "load_weights", fill)
+    return names
 
 
-@dataclass(frozen=True)
-class Run:
-    """A model, and what one epoch on four pictures made of it."""
-
-    model: Any
-    learning_rate: float
-    trained: Any
-
-
-@pytest.fixture(scope="module")
-def one_epoch(subject: Subject) -> Run:
-    backbone = subject.backbone
-    embedding = run(keras.Model(backbone.network.input, backbone.embedding), pictures(4))
-    rate = 1 / float(np.abs(embedding).sum(axis=-1).max())  # logits of about 1
-    photos = tk.data.from_arrays(pictures(4).astype(np.uint8), np.array([0, 1, 1, 1]), val=0)
-    model = tk.TransferModel(subject.name, weights=subject.weights)
-    # Two steps: the head starts at zero, so the first gives the backbone no gradient in any case.
-    plan = tk.plans.feature_extraction(epochs=1, learning_rate=rate, batch_size=2)
-    return Run(model, rate, model.fit(photos, plan, seed=3, verbose=0))
-
-
-def test_one_epoch_moves_the_head_and_nothing_else(subject: Subject, one_epoch: Run) -> None:
-    before = one_epoch.model.build(classes=2, image_size=32, seed=3)
-    moved = {}
-    for old, new in zip(before.weights, one_epoch.trained.network.weights, strict=True):
-        assert old.path == new.path
-        moved[old.path] = float(np.abs(np.asarray(new) - np.asarray(old)).max())
-    head = {path: change for path, change in moved.items() if path.startswith("head")}
-    assert {path.split("/")[-1] for path in head} == {"kernel", "bias"}
-    for change in head.values():  # Adam moves a weight by the learning rate at most
-        assert 0.1 < change / one_epoch.learning_rate < 2.01
-    assert {change for path, change in moved.items() if path not in head} == {0.0}
-    assert len(moved) - len(head) == len(subject.bare.weights)
+@pytest.mark.parametrize("name", BY_STRUCTURE)
+def test_the_larger_ones_are_built_as_the_table_says(name: str, asked: list[str]) -> None:
+    case = CASES[name]
+    shape = (case.smallest, case.smallest, 3)
+    with keras.StatelessScope(initialize_variables=False):  # 1.4 GB for the largest, else
+        backbone: Any = tk.backbones.load(f"keras:{name}", input_shape=shape, weights="imagenet")
+    assert asked == [NETWORKS[name].file.name(shape, top=False)], "the offline error names it"
+    assert backbone.info == tk.backbones.info(name)
+    assert backbone.table.block_names == tuple(case.blocks)
+    assert len(backbone.block_ends) == len(case.blocks)
+    assert tuple(backbone.taps) == case.strides
+    for stride, tap in backbone.taps.items():
+        assert tap.shape[1] in (case.smallest // stride, -(-case.smallest // stride) - 1)
+    assert backbone.embedding.shape == (None, case.width)
+    assert backbone.network.count_params() == backbone.info.params
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 4, 5, 3)).astype(np.float32)
+    wanted = by_hand(case.mode, pixels)
+    np.testing.assert_allclose(backbone.preprocessing(pixels), wanted, rtol=1e-5, atol=1e-5)
+    layer = backbone.network.get_layer("preprocessing")
+    np.testing.assert_allclose(layer(ordered(case.mode, pixels)), wanted, rtol=1e-5, atol=1e-4)
 
 
-def test_a_saved_model_predicts_the_same(one_epoch: Run, tmp_path: Path) -> None:
-    model = one_epoch.trained
-    model.save(tmp_path / "model.tkm")
-    again = tk.load(tmp_path / "model.tkm")
-    expected = model.predict(pictures(4))
-    certain = [result.confidence for result in expected]
-    assert np.ptp(certain) > 0.001, "the pictures are told apart"
-    assert max(certain) < 0.999, "nothing is at its limit"
-    for have, want in zip(again.predict(pictures(4)), expected, strict=True):
-        assert have.label == want.label
-        assert have.scores == pytest.approx(want.scores, abs=1e-6)
-    assert again.class_names == model.class_names
-    assert again.about["backbone"] == model.about["backbone"]
+def ordered(mode: Mode, pixels: Array) -> Array:
+    return pixels[..., ::-1] if mode == "caffe" else pixels

@@ -57,3 +57,22 @@ def test_an_import_that_fails_for_another_reason_is_not_hidden(
     with pytest.raises(ImportError, match="no module named 'tree'") as caught:
         _keras.keras()
     assert not isinstance(caught.value, BackendError)
+
+
+def test_names_begin_afresh_and_go_on_from_the_highest() -> None:
+    keras.layers.ReLU()
+    with _keras.fresh_names():
+        assert keras.layers.ReLU().name == "re_lu"
+        with _keras.fresh_names():
+            inner = [keras.layers.ReLU().name for _ in range(3)]
+        assert inner == ["re_lu", "re_lu_1", "re_lu_2"]
+        assert keras.layers.ReLU().name == "re_lu_3"
+    later = {keras.layers.ReLU().name for _ in range(5)}
+    assert not later & {"re_lu", "re_lu_1", "re_lu_2", "re_lu_3"}
+
+
+def test_counts_go_on_behind_an_error_too() -> None:
+    before = int(keras.layers.Softmax().name.rpartition("_")[2].replace("softmax", "0"))
+    with pytest.raises(RuntimeError, match="inside"), _keras.fresh_names():
+        raise RuntimeError("inside")
+    assert keras.layers.Softmax().name == f"softmax_{before + 1}"

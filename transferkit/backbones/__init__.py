@@ -1,8 +1,8 @@
 """Backbones: networks that others trained, by name.
 
     >>> import transferkit as tk
-    >>> tk.backbones.names("keras:*")
-    ('keras:MobileNetV2', 'keras:ResNet50', 'keras:VGG16')
+    >>> tk.backbones.names("keras:VGG*")
+    ('keras:VGG16', 'keras:VGG19')
     >>> tk.backbones.info("ResNet50").image_size
     (224, 224)
 
