@@ -88,7 +88,8 @@ class Report:
         if train and max(train.values()) > 10 * max(min(train.values()), 1):
             yield (
                 f"the largest class has {counted(max(train.values()), 'training picture')}, the "
-                f"smallest {min(train.values())}: tk.heads.classification(class_weight='balanced')"
+                f"smallest {min(train.values())}: a head's class_weight='balanced' weighs them "
+                "alike, or tk.Phase(sampling='balanced') shows them alike"
             )
         if self.leaks:
             both = " and ".join(map(str, self.leaks[0][:2]))

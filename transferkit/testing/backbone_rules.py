@@ -43,7 +43,7 @@ def info_is_whole(subject: BackboneSubject) -> Breach | None:
 @BACKBONE.rule("has-every-part", "`load` gives an object with all attributes of spec.Backbone")
 def has_every_part(subject: BackboneSubject) -> Breach | None:
     """Nothing is missing from what `load` gives."""
-    loaded: object = subject.first
+    loaded: object = subject.loaded
     if isinstance(loaded, Backbone):
         return None
     parts = ("info", "network", "table", "taps", "embedding", "block_ends")
@@ -185,11 +185,13 @@ def blocks_are_units(subject: BackboneSubject) -> Breach | None:
             f"{len(ends)} `block_ends`",
             mend="Number the blocks from 0 in source order, with one name and one end for each.",
         )
+    listed = set(table.names)
     for block, end in enumerate(ends):
         after = {row.name for row in table if row.block > block}
         if end is loaded.taps.features and not after:
             continue
-        if after != _names_behind(subject, end):
+        behind = _names_behind(subject, end)
+        if behind is None or behind & listed != after:
             return Breach(
                 f"what follows from the end of block {names[block]!r} is not the blocks behind it",
                 mend="Make one block of those that more than one tensor joins.",
@@ -209,9 +211,9 @@ def taps_have_their_strides(subject: BackboneSubject) -> Breach | None:
         return None
     step = 2 * max(taps)
     # Calling the network itself would refuse a picture of another size before it got in.
-    grown = subject.model(subject.first.network.inputs[0], list(taps.values())).call(
-        np.zeros((1, height + step, width + 2 * step, channels), np.float32)
-    )
+    part = subject.model(subject.first.network.inputs[0], list(taps.values()))
+    grown = part.call(np.zeros((1, height + step, width + 2 * step, channels), np.float32))
+    grown = _keras.keras().tree.flatten(grown)
     for (stride, tap), larger in zip(taps.items(), grown, strict=True):
         more = (larger.shape[1] - tap.shape[1], larger.shape[2] - tap.shape[2])
         if (more[0] * stride, more[1] * stride) != (step, 2 * step):

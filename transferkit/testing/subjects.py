@@ -83,11 +83,15 @@ class BackboneSubject:
         return (*self.image_size, self.info.channels)
 
     @cached_property
+    def loaded(self) -> Backbone:
+        """The backbone as it is loaded with random weights."""
+        return self.network.load(input_shape=self.shape, weights=None)
+
+    @cached_property
     def first(self) -> Backbone:
-        """The backbone, with weights that a picture gets through."""
-        loaded = self.network.load(input_shape=self.shape, weights=None)
-        draw_weights(loaded.network, self.seed)
-        return loaded
+        """The same, with weights that a picture gets through."""
+        draw_weights(self.loaded.network, self.seed)
+        return self.loaded
 
     @cached_property
     def weights(self) -> str:
