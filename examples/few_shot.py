@@ -54,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> Scores:
     for k in options.shots:
         for way, model in models.items():
             scores[way][k] = [
-                accuracy(model, photos.few(k, seed=draw), options.epochs, draw)  # type:
-                ignore[attr-defined] for draw in range(options.draws)
+                accuracy(model, photos.few(k, seed=draw), options.epochs, draw)
+                for draw in range(options.draws)
             ]
         means = (f"{np.mean(each[k]):14.3f} +- {np.std(each[k]):.3f}" for each in scores.values())
         print(f"{k:13}  " + "".join(f"{mean:>22}" for mean in means), flush=True)
