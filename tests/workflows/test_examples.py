@@ -12,9 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import transferkit as tk
-from transferkit.data import Data
-
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 pytest.importorskip("sklearn")
@@ -93,7 +90,6 @@ def test_freeze_ablation(run: Run) -> None:
     assert is_a_picture(Path("freeze-ablation-out/freeze-ablation.png"))
 
 
-@pytest.mark.skipif(not hasattr(Data, "few"), reason="data cannot be made few yet")
 def test_few_shot(run: Run) -> None:
     shots = ("--shots", "2", "--draws", "1")
     scores, printed = run("few_shot", *shots, "--pictures", "20", "--epochs", "1")
@@ -106,7 +102,6 @@ def test_few_shot(run: Run) -> None:
     assert is_a_picture(Path("few-shot-out/few-shot.png"))
 
 
-@pytest.mark.skipif(not hasattr(tk.data, "from_dataframe"), reason="no tables are read yet")
 def test_multilabel_csv(run: Run) -> None:
     scores, printed = run("multilabel_csv", "--pictures", "40", "--epochs", "1", "--taught", "20")
     counted = re.search(
