@@ -12,7 +12,7 @@ import contextlib
 import functools
 import importlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from transferkit.errors import BackendError, explain
@@ -93,6 +93,22 @@ def fresh_names() -> Iterator[None]:
         for name, count in within.items():
             after[name] = max(after[name], count)
         state.set_global_attribute("object_name_uids", after)
+
+
+def compiled(function: Callable[..., Any], **options: Any) -> Any:
+    """``tf.function`` for a function that is made once for each network.
+
+    TensorFlow counts retracings by the line that a function stands on, and takes five networks for
+    one that is traced again and again; whoever trains in a loop would get its long warning.
+
+    Args:
+        function: What is compiled.
+        **options: Further arguments of ``tf.function``.
+    """
+    made = tf().function(function, reduce_retracing=True, **options)
+    if hasattr(made, "_omit_frequent_tracing_warning"):
+        made._omit_frequent_tracing_warning = True
+    return made
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from transferkit.engine.phases import scope as engine_scope
 from transferkit.errors import SpecError, TransferKitError, explain
 from transferkit.freeze import Freeze
 from transferkit.plan import Phase, Plan, as_plan
+from transferkit.plans import FINE_TUNING
 from transferkit.plans import default as default_plan
 from transferkit.select import Selector
 from transferkit.spec import (
@@ -180,14 +181,18 @@ class TransferModel:
             verbose: 0 silent, 1 also how far an epoch is, 2 a line per epoch.
 
         Raises:
-            SpecError: If head, plan and data do not fit each other.
+            SpecError: If head, plan and data do not fit each other, or a phase of fine-tuning has
+                nothing to tune, as neither it nor the model says what is to be unfrozen.
         """
         check_data(data)
         seed = checked_seed("fit", seed)
         size = data.image_size or self._info().image_size
         chosen = as_plan(plan) or default_plan(
-            pretrained=self.spec.weights is not None, images=len(data.train)
+            pretrained=self.spec.weights is not None,
+            images=len(data.train),
+            policy=self.spec.freeze,
         )
+        self._check_fine_tuning(chosen)
         engine = as_engine(engine)
         with engine_scope(engine):
             made = build.assemble(
@@ -222,6 +227,22 @@ class TransferModel:
     def _info(self) -> BackboneInfo:
         backbone = self.spec.backbone
         return backbones.info(backbone) if isinstance(backbone, str) else backbone.info
+
+    def _check_fine_tuning(self, plan: Plan) -> None:
+        if self.spec.freeze is not None or self.spec.weights is None:
+            return
+        if any(phase.freeze is None and phase.name == FINE_TUNING for phase in plan):
+            raise SpecError(
+                explain(
+                    "fit",
+                    "fine-tuning has nothing to tune: a pretrained backbone is frozen unless "
+                    "something else is said",
+                    expected="layers to unfreeze, in the plan or in the model",
+                    received={"unfreeze": None, "freeze": None},
+                    mend="tk.plans.fine_tune(unfreeze=tk.select.top_blocks(2)), or "
+                    "model.freeze(tk.freeze.nothing()) for all of them",
+                )
+            )
 
     def _input_shape(
         self, image_size: ImageSize | None, channels: int | None

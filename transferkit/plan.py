@@ -123,7 +123,8 @@ class Phase:
             views: ``"fresh"``, or a number of 1 or more.
             sampling: ``"shuffled"``, or ``"balanced"`` for data with one class per picture: rare
                 classes come several times in an epoch, in other views, and common ones are spread
-                over several epochs. Instead of a head's ``class_weight="balanced"``, not with it:
+                over several epochs. Partners of a mix are drawn from all pictures, whatever their
+                class. Instead of a head's ``class_weight="balanced"``, not with it:
                 together they make rare classes count twice.
             early_stopping: 1 or more epochs, or None.
             restore_best: Keep the best weights instead of the last.
@@ -156,6 +157,16 @@ class Phase:
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
+
+    def __repr__(self) -> str:
+        return f"Phase: {self._line()}"
+
+    def _line(self) -> str:
+        policy = "the model's policy" if self.freeze is None else f"freeze {self.freeze!r}"
+        return (
+            f"{self.name}: {counted(self.epochs, 'epoch')}, {policy}, "
+            f"{self.optimizer.name} {self.learning_rate}, batches of {_batches(self)}"
+        )
 
     def to_config(self) -> dict[str, Any]:
         """A JSON-ready form; `from_config` is the inverse."""
@@ -244,12 +255,7 @@ class Plan:
 
     def __repr__(self) -> str:
         lines = [self._caption()]
-        for index, phase in enumerate(self.phases, start=1):
-            policy = "the model's policy" if phase.freeze is None else f"freeze {phase.freeze!r}"
-            lines.append(
-                f"  {index}. {phase.name}: {counted(phase.epochs, 'epoch')}, {policy}, "
-                f"{phase.optimizer.name} {phase.learning_rate}, batches of {_batches(phase)}"
-            )
+        lines += [f"  {index}. {phase._line()}" for index, phase in enumerate(self.phases, start=1)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -346,6 +352,9 @@ def _mode(value: Any) -> Any:
     return value
 
 
+_EXAMPLES = {"batch_size": 32, "views": 4, "early_stopping": 3}
+
+
 def _at_least_one(name: str, value: Any) -> int:
     count = whole(value)
     if count is None or count < 1:
@@ -355,7 +364,7 @@ def _at_least_one(name: str, value: Any) -> int:
                 f"{name} is out of range",
                 expected="a whole number of 1 or more",
                 received={name: value},
-                mend=f"Phase(epochs=10{'' if name == 'epochs' else f', {name}=32'})",
+                mend=f"Phase(epochs=10{'' if name == 'epochs' else f', {name}={_EXAMPLES[name]}'})",
             )
         )
     return count

@@ -19,6 +19,9 @@ from transferkit.select import Selector, top_blocks
 
 __all__ = ["default", "feature_extraction", "fine_tune", "tutorial"]
 
+FINE_TUNING = "fine-tuning"
+"""What a phase of `fine_tune` is called, unless it is given another name."""
+
 
 def feature_extraction(
     epochs: int = 10, *, learning_rate: float | Schedule | None = None, **phase: Any
@@ -88,7 +91,7 @@ def fine_tune(
             )
         )
     policy = freezing.all_but(unfreeze) if unfreeze is not None else freeze
-    phase.setdefault("name", "fine-tuning")
+    phase.setdefault("name", FINE_TUNING)
     return Plan((Phase(epochs, policy, learning_rate=learning_rate, **phase),))
 
 
@@ -105,20 +108,26 @@ def tutorial(*, unfreeze: Selector | None = None, epochs: int = 10) -> Plan:
     )
 
 
-def default(*, pretrained: bool, images: int) -> Plan:
+def default(*, pretrained: bool, images: int, policy: Freeze | None = None) -> Plan:
     """The plan of a `fit` that was given none.
 
     A pretrained backbone gets a head first and then its top two blocks at 1e-4; a random one trains
     in full at 1e-3. Epochs fall from 10 a phase to 5 from 2,000 pictures on and to 3 from 20,000
     on, because a step then sees enough that is new.
 
+    A policy that the model was given is kept to: the head first, then whatever the policy leaves
+    free; where that is nothing of the backbone, the head alone.
+
     Args:
         pretrained: Whether the backbone has learned anything yet.
         images: Training pictures.
+        policy: The freeze policy that the model was given, or None.
     """
     epochs = 10 if images < 2_000 else 5 if images < 20_000 else 3
     if not pretrained:
         return Plan((Phase(2 * epochs, name="training"),))
-    return feature_extraction(epochs).then(
-        fine_tune(epochs, unfreeze=top_blocks(2), learning_rate=1e-4)
-    )
+    head_first = feature_extraction(epochs)
+    if policy == freezing.backbone():
+        return head_first
+    top = top_blocks(2) if policy is None else None
+    return head_first.then(fine_tune(epochs, unfreeze=top, learning_rate=1e-4))

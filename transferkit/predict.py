@@ -14,6 +14,7 @@ from transferkit import _keras
 from transferkit._types import KerasModel, Tensor, whole
 from transferkit.data.decode import check_range
 from transferkit.data.files import READ, why_not_read
+from transferkit.data.pixels import check_extremes, checked_range, scaled
 from transferkit.errors import DataError, DataNotFoundError, SpecError, explain
 
 __all__ = ["checked_batch_size", "forward", "outputs", "pictures"]
@@ -21,20 +22,23 @@ __all__ = ["checked_batch_size", "forward", "outputs", "pictures"]
 Forward = Callable[[Tensor], Tensor]
 
 
-def pictures(given: Any) -> tuple[bool, list[Any]]:
+def pictures(given: Any, pixel_range: tuple[float, float] = (0, 255)) -> tuple[bool, list[Any]]:
     """What a caller may hand to ``predict``, as a list of files, Pillow's pictures and arrays.
 
     Args:
         given: A path, a folder, a ``PIL.Image``, an array or tensor ``(height, width[, channels])``
             or ``(n, height, width, channels)`` of pixels 0..255, or an iterable of such things.
+        pixel_range: What the darkest and the brightest value of arrays are.
 
     Returns:
-        Whether one picture was given, and all of them.
+        Whether one picture was given, and all of them; arrays are 0..255.
 
     Raises:
         DataNotFoundError: If there is no such file, or no picture in the folder.
-        DataError: If something is no picture, or pixels are not 0..255.
+        DataError: If something is no picture, or pixels are not in their range.
+        SpecError: If `pixel_range` is none.
     """
+    ends = checked_range("predict", pixel_range)
     if isinstance(given, str | os.PathLike):
         return _on_disk(Path(given))
     if isinstance(given, Image.Image):
@@ -42,10 +46,10 @@ def pictures(given: Any) -> tuple[bool, list[Any]]:
     if hasattr(given, "__array__"):
         array = np.asarray(given)
         if array.ndim in (2, 3, 4):
-            check_range(array, verb="predict")
+            array = _in_range(array, ends)
             return array.ndim < 4, list(array) if array.ndim == 4 else [array]
     elif isinstance(given, Iterable) and not isinstance(given, bytes | bytearray | memoryview):
-        return False, [picture for item in given for picture in pictures(item)[1]]
+        return False, [picture for item in given for picture in pictures(item, ends)[1]]
     shape = getattr(given, "shape", None)
     raise DataError(
         explain(
@@ -58,6 +62,14 @@ def pictures(given: Any) -> tuple[bool, list[Any]]:
             "trained.predict(PIL.Image.open(io.BytesIO(data))) the bytes of a file.",
         )
     )
+
+
+def _in_range(array: np.ndarray[Any, Any], ends: tuple[float, float]) -> np.ndarray[Any, Any]:
+    if ends == (0, 255) or not array.size:
+        check_range(array, verb="predict")
+        return array
+    check_extremes("predict", array.min(), array.max(), array.dtype, ends)
+    return scaled(array, ends)
 
 
 def _on_disk(path: Path) -> tuple[bool, list[Any]]:
@@ -118,7 +130,7 @@ def forward(network: KerasModel) -> Forward:
     def run(pixels: Tensor) -> Tensor:
         return network(pixels, training=False)
 
-    compiled: Forward = _keras.tf().function(run, reduce_retracing=True)
+    compiled: Forward = _keras.compiled(run)
     return compiled
 
 

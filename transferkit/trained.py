@@ -89,7 +89,8 @@ class TrainedModel:
 
         Args:
             data: Pictures with the same classes; they are brought to size in the model's own way.
-            plan: The phases; 5 epochs of fine-tuning by default.
+            plan: The phases; by default 5 epochs at 1e-5 of the layers that trained last. A phase
+                without a policy has the model's, not that of the phase before it.
             seed: Decides order and augmentation, which go on from the epochs that were.
             engine: How it is run.
             callbacks: Keras callbacks, one or several.
@@ -107,14 +108,20 @@ class TrainedModel:
         return train(
             twin,
             data.resized(self.image_size, fit=self.about["fit"]),
-            as_plan(plan) or fine_tune(5),
+            as_plan(plan) or fine_tune(5, freeze=self.plan.phases[-1].freeze),
             seed=seed,
             engine=engine,
             callbacks=callbacks,
             verbose=verbose,
         )
 
-    def predict(self, pictures: Any, *, batch_size: int = 32) -> Any:
+    def predict(
+        self,
+        pictures: Any,
+        *,
+        batch_size: int = 32,
+        pixel_range: tuple[float, float] = (0, 255),
+    ) -> Any:
         """Predict one picture, or many.
 
         Args:
@@ -122,6 +129,8 @@ class TrainedModel:
                 channels)`` or ``(n, height, width, channels)`` of pixels 0..255, or an iterable of
                 such things. A folder's hidden files and what is no picture are left out.
             batch_size: Pictures at a time.
+            pixel_range: What the darkest and the brightest value of arrays are: the same as in
+                `from_arrays`, if the model was trained on such.
 
         Returns:
             One result for one picture (see `transferkit.heads`), else a list of them; those of a
@@ -129,12 +138,12 @@ class TrainedModel:
 
         Raises:
             DataNotFoundError: If there is no such file, or no picture in the folder.
-            DataError: If something is no picture, or pixels are not 0..255.
+            DataError: If something is no picture, or pixels are not in their range.
             DecodeError: If a picture cannot be read.
-            SpecError: If `batch_size` is no whole number above 0.
+            SpecError: If `batch_size` is no whole number above 0, or `pixel_range` no range.
         """
         batch_size = checked_batch_size("predict", batch_size)
-        alone, items = given_pictures(pictures)
+        alone, items = given_pictures(pictures, pixel_range)
         results: list[Any] = []
         for start in range(0, len(items), batch_size):
             batch = np.stack([self._decoded(item) for item in items[start : start + batch_size]])

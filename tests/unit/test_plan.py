@@ -237,3 +237,10 @@ def test_recipes_say_what_does_not_belong_into_them() -> None:
         tk.plans.feature_extraction(freeze=tk.freeze.nothing())
     with pytest.raises(SpecError, match=r"fine_tune: unfreeze is no selector.*top_blocks"):
         tk.plans.fine_tune(unfreeze=2)  # type: ignore[arg-type]
+
+
+def test_a_phase_prints_as_its_line_in_a_plan() -> None:
+    phase = tk.Phase(2, tk.freeze.backbone(), learning_rate=1e-4, name="top")
+    assert repr(phase) == "Phase: top: 2 epochs, freeze backbone(), adam 0.0001, batches of 32"
+    with pytest.raises(SpecError, match=r"early_stopping=3\)"):
+        tk.Phase(2, early_stopping=True)

@@ -661,3 +661,19 @@ def test_a_file_below_a_file_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "m.tkm").write_bytes(b"PK")
     with pytest.raises(BundleNotFoundError, match="there is no file"):
         tk.load(tmp_path / "m.tkm" / "x")
+
+
+def test_arrays_of_another_range_are_predicted_with_it(trained: Any) -> None:
+    wide = IMAGES[:3].astype(np.float32) * 16
+    expected = trained.predict(IMAGES[:3])
+    given = trained.predict(wide, pixel_range=(0, 4080))
+    assert [each.label for each in given] == [each.label for each in expected]
+    assert given[0].confidence == pytest.approx(expected[0].confidence, abs=1e-4)
+    (listed,) = trained.predict([wide[0]], pixel_range=(0, 4080))
+    assert listed.confidence == pytest.approx(expected[0].confidence, abs=1e-4)
+    with pytest.raises(DataError, match=r"predict: pixels lie outside pixel_range"):
+        trained.predict(wide, pixel_range=(0, 100))
+    with pytest.raises(DataError, match=r"predict\(\.\.\., pixel_range=\(low, high\)\)"):
+        trained.predict(wide)
+    with pytest.raises(SpecError, match="pixel_range is no range"):
+        trained.predict(wide, pixel_range=(1, 0))

@@ -397,3 +397,69 @@ def test_a_csv_log_is_as_it_was_after_a_run_that_broke(
         model.fit(photos, two_phases(), callbacks=[logger, bomb], verbose=0)
     logger.csv_file.close()  # Keras leaves that to the end of the training
     assert (logger.append, logger.append_header) == (False, True)
+
+
+def test_a_policy_that_was_given_is_kept_to_without_a_plan(
+    model: tk.TransferModel, photos: tk.data.Data
+) -> None:
+    head_only = tk.plans.default(pretrained=True, images=9, policy=tk.freeze.backbone())
+    assert [phase.name for phase in head_only] == ["feature extraction"]
+    given = tk.plans.default(pretrained=True, images=9, policy=tk.freeze.nothing())
+    assert [phase.freeze for phase in given] == [tk.freeze.backbone(), None]
+    top = tk.plans.default(pretrained=True, images=9)
+    assert top.phases[1].freeze == tk.freeze.all_but(tk.select.top_blocks(2))
+    trained = model.freeze(tk.freeze.backbone()).fit(photos, verbose=0)
+    assert trained.plan == head_only
+
+
+def test_fine_tuning_of_nothing_is_refused(model: tk.TransferModel, photos: tk.data.Data) -> None:
+    untold = tk.TransferModel(model.spec.backbone)
+    plan = tk.plans.feature_extraction(1).then(tk.plans.fine_tune(1))
+    with pytest.raises(
+        SpecError, match=r"nothing to tune.*fine_tune\(unfreeze=tk.select.top_blocks"
+    ):
+        untold.fit(photos, plan, verbose=0)
+
+
+def test_training_on_without_a_plan_moves_what_moved_last(
+    model: tk.TransferModel, photos: tk.data.Data
+) -> None:
+    plan = tk.plans.fine_tune(1, unfreeze=tk.select.top_blocks(1))
+    trained = model.freeze(tk.freeze.backbone()).fit(photos, plan, verbose=0)
+    further = trained.fit(photos, verbose=0)
+    assert further.plan.phases[-1].freeze == plan.phases[0].freeze
+
+
+def test_float16_is_refused(photos: tk.data.Data) -> None:
+    keras = _keras.keras()
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        half = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Conv2D(2, 3, name="conv")])
+        made = tk.TransferModel(tk.backbones.from_keras(half))
+        with pytest.raises(SpecError, match=r"float16.*mixed_bfloat16"):
+            made.fit(photos.resized(32), tk.Phase(1), verbose=0)
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+
+
+def test_rare_classes_that_would_count_twice_are_spoken_of(
+    model: tk.TransferModel, photos: tk.data.Data
+) -> None:
+    twice = model.head(tk.heads.classification(class_weight="balanced"))
+    with pytest.warns(UserWarning, match="rare classes count twice") as caught:
+        twice.fit(photos, tk.Phase(1, sampling="balanced"), verbose=0)
+    assert caught[0].filename == __file__
+
+
+def test_many_models_in_one_process_are_no_reason_for_a_warning(
+    model: tk.TransferModel, photos: tk.data.Data, caplog: pytest.LogCaptureFixture
+) -> None:
+    tf = _keras.tf()
+    tf.get_logger().addHandler(caplog.handler)
+    try:
+        for seed in range(6):
+            trained = model.fit(photos, tk.Phase(1), seed=seed, verbose=0)
+            trained.predict(photos.train.pixels()[:2])
+    finally:
+        tf.get_logger().removeHandler(caplog.handler)
+    assert "retracing" not in caplog.text

@@ -190,6 +190,7 @@ def check_range(images: np.ndarray[Any, Any], *, verb: str) -> None:
                 received={"dtype": str(images.dtype)},
             )
         )
+    say = "." if verb == "decode" else f", or say {verb}(..., pixel_range={{}})."
     low, high = float(images.min()), float(images.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise DataError(explain(verb, "some pixels are NaN or infinite", expected="pixels 0..255"))
@@ -200,8 +201,7 @@ def check_range(images: np.ndarray[Any, Any], *, verb: str) -> None:
                 "pixels lie outside 0..255",
                 expected="raw pixels 0..255; the network scales them itself",
                 received={"lowest": low, "highest": high},
-                mend="Undo your own scaling, or pass pixel_range=(low, high) to from_arrays or "
-                "from_dataset.",
+                mend="Undo your own scaling" + say.format("(low, high)"),
             )
         )
     if images.dtype.kind == "f" and 0 < high <= 1:
@@ -211,7 +211,7 @@ def check_range(images: np.ndarray[Any, Any], *, verb: str) -> None:
                 "pixels look like 0..1",
                 expected="raw pixels 0..255; the network scales them itself",
                 received={"lowest": low, "highest": high},
-                mend="Pass images * 255, or pixel_range=(0, 1) to from_arrays or from_dataset.",
+                mend="Pass images * 255" + say.format("(0, 1)"),
             )
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from transferkit import _keras
+from transferkit._text import counted
 from transferkit._types import ImageSize, whole
 from transferkit._types import image_size as as_image_size
 from transferkit.data import store
@@ -56,6 +57,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        what = f", {len(self.class_names):,} classes" if self.class_names else ""
+        return f"Split: {self.name}, {counted(len(self), 'picture')}{what}"
 
     @property
     def paths(self) -> tuple[Path | None, ...]:
@@ -162,12 +167,13 @@ class Split:
             groups=None if self.groups is None else self.groups[indices],
         )
 
-    def dataset(self, batch_size: int = 32, *, shuffle: bool = False, seed: int = 0) -> Any:
+    def dataset(self, batch_size: int = 32, *, shuffle: bool | None = None, seed: int = 0) -> Any:
         """A ``tf.data.Dataset`` of (pixels, labels) batches, for Keras' own `fit`.
 
         Args:
             batch_size: Pictures in a batch; the last one may be smaller.
-            shuffle: Whether every pass has an order of its own.
+            shuffle: Whether every pass has an order of its own; None is yes for training pictures,
+                which lie sorted by class, and no for all others.
             seed: Decides the orders.
 
         Raises:
@@ -185,12 +191,13 @@ class Split:
                     mend="photos.train.dataset(batch_size=32)",
                 )
             )
+        shuffled = self.name == "train" if shuffle is None else shuffle
         pixels, labels = self.pixels(), self.labels
         passes = np.random.SeedSequence(seed)
 
         def batches() -> Any:
             generator = np.random.default_rng(passes.spawn(1)[0])
-            order = generator.permutation(len(self)) if shuffle else np.arange(len(self))
+            order = generator.permutation(len(self)) if shuffled else np.arange(len(self))
             for start in range(0, len(self), batch_size):
                 chosen = order[start : start + batch_size]
                 yield pixels[chosen], labels[chosen]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
+from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
 from transferkit.errors import SpecError, explain
 from transferkit.plan import Phase
 from transferkit.spec import BoundHead
 
-__all__ = ["check_mixes", "check_sampling"]
+__all__ = ["check_mixes", "check_precision", "check_sampling"]
 
 
 def check_sampling(phase: Phase, bound: BoundHead, classes: Any) -> None:
@@ -17,8 +19,19 @@ def check_sampling(phase: Phase, bound: BoundHead, classes: Any) -> None:
 
     Raises:
         SpecError: If the phase samples so, and `classes` is None.
+
+    Warns:
+        UserWarning: If the head weighs the classes alike as well.
     """
-    if phase.sampling == "balanced" and classes is None:
+    if phase.sampling != "balanced":
+        return
+    if getattr(bound.head, "class_weight", None) == "balanced":
+        warnings.warn(
+            f"fit: phase {phase.name!r} samples classes alike and the head weighs them alike, so "
+            "rare classes count twice. Leave out sampling='balanced' or class_weight='balanced'.",
+            stacklevel=5,
+        )
+    if classes is None:
         task = bound.target.task
         mend = "tk.heads.multilabel(class_weight='balanced') weighs rare labels in the loss."
         raise SpecError(
@@ -28,6 +41,24 @@ def check_sampling(phase: Phase, bound: BoundHead, classes: Any) -> None:
                 expected="data with one class per picture",
                 received={"sampling": phase.sampling, "task": task},
                 mend=mend if task == "labels" else "Phase(..., sampling='shuffled')",
+            )
+        )
+
+
+def check_precision(network: KerasModel) -> None:
+    """Refuse float16, whose small gradients vanish unless the loss is scaled.
+
+    Raises:
+        SpecError: If a layer computes in it.
+    """
+    if any(layer.compute_dtype == "float16" for layer in network._flatten_layers()):
+        raise SpecError(
+            explain(
+                "fit",
+                "the network computes in float16, in which small gradients vanish",
+                expected="float32 or bfloat16",
+                received={"dtype_policy": network.dtype_policy.name},
+                mend="keras.mixed_precision.set_dtype_policy('mixed_bfloat16'), then fit anew.",
             )
         )
 

@@ -14,7 +14,7 @@ from transferkit._text import counted
 from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
 from transferkit.engine import batches, resume
-from transferkit.engine.checks import check_mixes, check_sampling
+from transferkit.engine.checks import check_mixes, check_precision, check_sampling
 from transferkit.engine.loop import PhaseRun, run_epochs
 from transferkit.engine.progress import Progress
 from transferkit.engine.step import make_steps
@@ -90,6 +90,7 @@ def run_plan(
             or a mix makes labels that the head does not take.
         SelectionError: If a policy names a layer that there is not.
     """
+    check_precision(material.network)
     check_mixes(material.pipeline, material.bound)
     for phase in plan:  # whatever can be wrong is found before the first step is taken
         (phase.freeze or material.policy).resolve(material.table, verb="fit")

@@ -52,4 +52,9 @@ class Progress(Callback):
 
 
 def _shown(logs: Mapping[str, Any] | None) -> str:
-    return " - ".join(f"{name}: {float(value):.4f}" for name, value in (logs or {}).items())
+    return " - ".join(f"{name}: {_number(float(value))}" for name, value in (logs or {}).items())
+
+
+def _number(value: float) -> str:
+    """Four places; of what they would round away, such as a learning rate, four digits."""
+    return f"{value:.4f}" if abs(value) >= 1e-3 or not value else f"{value:.3g}"

@@ -88,13 +88,13 @@ def make_steps(
         track(targets, logits, losses(targets, logits))
 
     def compiled(replica: Callable[[Tensor, Tensor], None]) -> Callable[[Any], dict[str, Any]]:
-        inner = tf.function(replica, jit_compile=True, reduce_retracing=True) if xla else replica
+        inner = _keras.compiled(replica, jit_compile=True) if xla else replica
 
         def step(batch: Any) -> dict[str, Any]:
             strategy.run(inner, args=batch)
             return {metric.name: metric.result() for metric in tracked}
 
-        whole: Callable[[Any], dict[str, Any]] = tf.function(step, reduce_retracing=True)
+        whole: Callable[[Any], dict[str, Any]] = _keras.compiled(step)
         return whole
 
     def reset() -> None:

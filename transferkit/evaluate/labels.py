@@ -61,7 +61,7 @@ class Multilabel(Evaluation):
         """The loss, the subset accuracy, micro F1 and macro averages."""
         return {
             "loss": self.loss,
-            "accuracy": self.accuracy,
+            "subset_accuracy": self.accuracy,
             "micro_f1": self.micro.f1,
             **scores.macro(self.macro),
         }

@@ -180,8 +180,7 @@ def logits(x: Tensor, outputs: int) -> Tensor:
 def class_weights(verb: str, value: Any, target: Target) -> tuple[float, ...] | None:
     """One weight for each class, in the order of the outputs.
 
-    ``"balanced"`` gives N / (C n_c), as scikit-learn does; without counts (a network that is built
-    but not fitted) there is nothing to balance and the weights are None.
+    ``"balanced"`` gives N / (C n_c), as scikit-learn does.
 
     Args:
         verb: The function that makes the head, for the error.
@@ -190,9 +189,21 @@ def class_weights(verb: str, value: Any, target: Target) -> tuple[float, ...] | 
 
     Raises:
         UnknownNameError: If a pair names a class that there is not.
+        SpecError: If pictures are to be balanced that nobody has counted: those of a network that
+            is built and not fitted.
     """
-    if value is None or (value == "balanced" and target.counts is None):
+    if value is None:
         return None
+    if value == "balanced" and target.counts is None:
+        raise SpecError(
+            explain(
+                verb,
+                "class_weight='balanced' has no pictures to count",
+                expected="training data, which fit has and build has not",
+                received={"class_weight": value},
+                mend=f"Weights by name: class_weight={{{target.class_names[0]!r}: 2.0}}",
+            )
+        )
     if value == "balanced":
         counts = np.asarray(target.counts, dtype=np.float64)
         return tuple(float(w) for w in counts.sum() / (len(counts) * np.maximum(counts, 1)))
@@ -209,11 +220,6 @@ def class_weights(verb: str, value: Any, target: Target) -> tuple[float, ...] | 
                 )
             )
     return tuple(weights.get(name, 1.0) for name in target.class_names)
-
-
-def binary_accuracy() -> Any:
-    """Share of outputs on the right side of one half, called accuracy."""
-    return _keras.keras().metrics.BinaryAccuracy(name="accuracy")
 
 
 def check_metrics(verb: str, names: Sequence[str], own: str, outputs: int) -> None:

@@ -95,7 +95,7 @@ class BoundClassification:
         """Accuracy, and what was asked for besides."""
         keras_metrics = base.keras_metrics("classification", self.head.extra_metrics)
         if self.head.one_logit:
-            return [base.binary_accuracy(), *keras_metrics]
+            return [losses.BinaryAccuracy("accuracy"), *keras_metrics]
         return [losses.Accuracy(), *keras_metrics]
 
     def targets(self, labels: Any) -> np.ndarray[Any, Any]:

@@ -135,6 +135,27 @@ class Accuracy(Mean):
         return {"name": self.name, "dtype": self.dtype}
 
 
+@serializable
+class BinaryAccuracy(Mean):
+    """Share of outputs on the label's side of one half.
+
+    Keras' own compares the label itself, so that nothing is ever right of a mixed one.
+    """
+
+    def __init__(self, name: str = "binary_accuracy", dtype: Any = None) -> None:
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Any = None) -> None:
+        """Count a batch of labels and outputs ``(batch, outputs)``."""
+        y_true = ops.reshape(ops.convert_to_tensor(y_true), ops.shape(y_pred))
+        right = (y_true > 0.5) == (y_pred > 0.5)
+        super().update_state(ops.cast(right, "float32"), sample_weight=sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"name": self.name, "dtype": self.dtype}
+
+
 def as_one_hot(labels: Tensor, outputs: Tensor) -> Tensor:
     """Class ids as one-hot rows; rows that have the outputs' width as they are."""
     labels = ops.convert_to_tensor(labels)

@@ -53,7 +53,7 @@ class Multilabel(base.Shown):
         """
         base.check_task("multilabel", target, "labels")
         weights = base.class_weights("multilabel", self.class_weight, target)
-        base.check_metrics("multilabel", self.extra_metrics, "accuracy", target.outputs)
+        base.check_metrics("multilabel", self.extra_metrics, "binary_accuracy", target.outputs)
         return BoundMultilabel(self, target, weights)
 
 
@@ -87,7 +87,10 @@ class BoundMultilabel:
 
     def metrics(self) -> list[Any]:
         """Accuracy over all labels, and what was asked for besides."""
-        return [base.binary_accuracy(), *base.keras_metrics("multilabel", self.head.extra_metrics)]
+        return [
+            losses.BinaryAccuracy(),
+            *base.keras_metrics("multilabel", self.head.extra_metrics),
+        ]
 
     def targets(self, labels: Any) -> np.ndarray[Any, Any]:
         """Multi-hot rows, float32."""

@@ -29,7 +29,7 @@ def passed(dataset: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 
 
 def test_a_dataset_yields_what_pixels_has(data: Data) -> None:
-    dataset = data.train.dataset(batch_size=5)
+    dataset = data.train.dataset(batch_size=5, shuffle=False)
     pixels, labels = passed(dataset)
     np.testing.assert_array_equal(pixels, data.train.pixels())
     np.testing.assert_array_equal(labels, data.train.labels)
@@ -47,6 +47,16 @@ def test_a_shuffled_dataset_has_its_seeds_orders(data: Data) -> None:
     assert not np.array_equal(first, second)
     expected = {x.tobytes(): y for x, y in zip(data.train.pixels(), data.train.labels, strict=True)}
     assert {x.tobytes(): y for x, y in zip(first, labels, strict=True)} == expected
+
+
+def test_training_pictures_are_shuffled_and_others_are_not(data: Data) -> None:
+    assert not np.array_equal(passed(data.train.dataset())[0], data.train.pixels())
+    assert data.val is not None
+    np.testing.assert_array_equal(passed(data.val.dataset())[0], data.val.pixels())
+
+
+def test_a_split_says_what_it_is(data: Data) -> None:
+    assert repr(data.train) == "Split: train, 16 pictures, 2 classes"
 
 
 def test_resizing_is_once_and_of_every_split(data: Data) -> None:

@@ -86,7 +86,8 @@ def test_balanced_weights_are_n_over_c_times_the_class_count() -> None:
     head = tk.heads.classification(class_weight="balanced").bind(THREE)
     assert head.weights == pytest.approx((10 / 18, 10 / 9, 10 / 3))
     uncounted = Target("classes", ("ants", "bees", "wasps"))
-    assert tk.heads.classification(class_weight="balanced").bind(uncounted).weights is None
+    with pytest.raises(SpecError, match=r"no pictures to count.*class_weight=\{'ants': 2.0\}"):
+        tk.heads.classification(class_weight="balanced").bind(uncounted)
 
 
 @pytest.mark.parametrize("weights", [None, {"ants": 3.0, "bees": 0.5}])
@@ -282,12 +283,12 @@ def test_pooling_decides_what_the_last_layer_reads(pooling: Any, width: int) -> 
 def test_hidden_layers_and_dropout_stand_before_the_logits() -> None:
     keras = _keras.keras()
     features = keras.Input((7,))
-    head = tk.heads.classification(hidden=(5, 4), dropout=0.5).bind(THREE)
+    head = tk.heads.classification(hidden=(50, 40), dropout=0.5).bind(THREE)
     network = keras.Model(features, head.build(Taps({}, features)))
     widths = [w.shape for w in network.trainable_weights if w.path.endswith("kernel")]
-    assert widths == [(7, 5), (5, 4), (4, 3)]
+    assert widths == [(7, 50), (50, 40), (40, 3)]
     x = RNG.normal(size=(4, 7))
-    network.get_layer("head_logits").kernel.assign(np.ones((4, 3)))
+    network.get_layer("head_logits").kernel.assign(np.ones((40, 3)))
     assert not np.array_equal(network(x, training=True), network(x, training=True))
     assert np.array_equal(network(x, training=False), network(x, training=False))
 
@@ -454,7 +455,7 @@ def test_a_metric_keeps_its_name_however_often_it_is_made() -> None:
     )
     for _ in range(3):
         names = [metric.name for metric in head.metrics()]
-        assert names == ["accuracy", "AUC", "Precision", "mse"]
+        assert names == ["binary_accuracy", "AUC", "Precision", "mse"]
 
 
 @pytest.mark.parametrize(
@@ -481,11 +482,29 @@ def test_a_heads_class_with_a_mapping_is_hashable() -> None:
     assert hash(head) == hash(tk.heads.classification(class_weight={"a": 1.0, "b": 2}))
 
 
+@pytest.mark.parametrize(
+    ("head", "target"),
+    [(tk.heads.classification(one_logit=True), TWO), (tk.heads.multilabel(), TAGS)],
+)
+def test_of_a_mixed_label_the_larger_share_is_what_is_right(head: Any, target: Target) -> None:
+    metric = head.bind(target).metrics()[0]
+    mixed = np.tile(
+        [[0.1], [0.9], [0.6], [0.4]], (1, 1 if target is TWO else len(TAGS.class_names))
+    )
+    metric.update_state(mixed, np.where(mixed > 0.5, 0.7, 0.2))
+    assert float(metric.result()) == 1.0
+    metric.update_state(mixed, np.where(mixed > 0.5, 0.2, 0.7))
+    assert float(metric.result()) == 0.5
+    assert type(metric).from_config(metric.get_config()).name == metric.name
+
+
 @pytest.mark.parametrize("head", [tk.heads.classification, tk.heads.multilabel])
 def test_a_metric_that_the_head_has_already_is_refused(head: Any) -> None:
-    target = THREE if head is tk.heads.classification else TAGS
-    for names in (("accuracy",), ("AUC", "AUC")):
-        with pytest.raises(SpecError, match=r"metrics is out of range.*'accuracy' not among them"):
+    target, own = (
+        (THREE, "accuracy") if head is tk.heads.classification else (TAGS, "binary_accuracy")
+    )
+    for names in ((own,), ("AUC", "AUC")):
+        with pytest.raises(SpecError, match=rf"metrics is out of range.*'{own}' not among them"):
             head(metrics=names).bind(target)
 
 
