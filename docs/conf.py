@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import make_reference  # noqa: E402  # it lies beside this file
-from sphinx.ext.napoleon import GoogleDocstring  # noqa: E402
+from sphinx.ext.napoleon.docstring import GoogleDocstring  # noqa: E402
 from sphinx.util.nodes import make_refnode  # noqa: E402
 
 import transferkit  # noqa: E402
@@ -92,6 +92,7 @@ def as_prose(docstring: Any) -> list[str]:
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
-    GoogleDocstring._parse_attribute_docstring = as_prose
+    napoleon: Any = GoogleDocstring
+    napoleon._parse_attribute_docstring = as_prose
     app.connect("builder-inited", lambda app: make_reference.make_reference(HERE / "api"))
     app.connect("missing-reference", resolve)

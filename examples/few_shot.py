@@ -38,13 +38,43 @@ Scores = dict[str, dict[int, list[float]]]  # way, pictures of each class, one s
 def main(arguments: Sequence[str] | None = None) -> Scores:
     """Run the example; returns every accuracy."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, help="a folder with a folder of pictures a class")
-    parser.add_argument("--weights", default="imagenet", help="of MobileNetV2, if there is --data")
-    parser.add_argument("--shots", type=int, nargs="+", default=[1, 2, 5, 10])
-    parser.add_argument("--draws", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument(
-        "--pictures", type=int, default=1200, help="that own_backbone.py learns from"
+        "--data",
+        type=Path,
+        help="a folder with one folder of pictures for each class; shapes are drawn without it",
+    )
+    parser.add_argument(
+        "--weights",
+        default="imagenet",
+        help="the weights of MobileNetV2 if --data is given: imagenet, or a weight file "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--shots",
+        type=int,
+        nargs="+",
+        default=[1, 2, 5, 10],
+        help="how many labelled pictures of each class to learn from, one or several numbers "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--draws",
+        type=int,
+        default=3,
+        help="how often other pictures are drawn for each number of them (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=30,
+        help="how many epochs each model trains for (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=1200,
+        help="how many pictures of each shape the small network of own_backbone.py learns from "
+        "before it is transferred (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
     OUT.mkdir(exist_ok=True)

@@ -41,11 +41,29 @@ POLICIES = (
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     """Run the example; returns the accuracy of each policy."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, help="a folder with a folder of pictures a class")
-    parser.add_argument("--weights", default="imagenet", help="of MobileNetV2, if there is --data")
-    parser.add_argument("--epochs", type=int, default=10, help="of the head, and of each policy")
     parser.add_argument(
-        "--pictures", type=int, default=1200, help="that own_backbone.py learns from"
+        "--data",
+        type=Path,
+        help="a folder with one folder of pictures for each class; shapes are drawn without it",
+    )
+    parser.add_argument(
+        "--weights",
+        default="imagenet",
+        help="the weights of MobileNetV2 if --data is given: imagenet, or a weight file "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=10,
+        help="how many epochs the head trains for, and then each policy (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=1200,
+        help="how many pictures of each shape the small network of own_backbone.py learns from "
+        "before it is transferred (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
     OUT.mkdir(exist_ok=True)

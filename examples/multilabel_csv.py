@@ -37,9 +37,25 @@ OUT = Path("multilabel-out")
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     """Run the example; returns the scores."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pictures", type=int, default=400, help="with labels")
-    parser.add_argument("--epochs", type=int, default=20, help="of each phase")
-    parser.add_argument("--taught", type=int, default=1200, help="that own_backbone.py learns from")
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=400,
+        help="how many pictures with several labels are drawn (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=20,
+        help="how many epochs each phase trains for (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--taught",
+        type=int,
+        default=1200,
+        help="how many pictures of each shape the small network of own_backbone.py learns from "
+        "before it is transferred (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     own_backbone.register(own_backbone.taught(pictures=options.taught))
 

@@ -39,8 +39,19 @@ HEAD = tk.heads.classification(pooling="max")  # as the network was trained
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     """Run the example; returns the two accuracies."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pictures", type=int, default=1200, help="of each shape, on rough ground")
-    parser.add_argument("--epochs", type=int, default=40, help="on striped ground")
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=1200,
+        help="how many pictures of each shape, on rough ground, the network learns from "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=40,
+        help="how many epochs it then trains for on striped ground (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     OUT.mkdir(exist_ok=True)
 

@@ -38,8 +38,18 @@ NAMES = ("x", "y", "radius")
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     """Run the example; returns R2 for each way of pooling."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pictures", type=int, default=400, help="of circles to learn from")
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=400,
+        help="how many pictures of circles are drawn to learn from (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=30,
+        help="how many epochs each way of pooling trains for (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     OUT.mkdir(exist_ok=True)
 

@@ -94,11 +94,34 @@ def main(arguments: Sequence[str] | None = None) -> TrainedModel:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, help="a folder with a folder of pictures a class")
-    parser.add_argument("--weights", default="random", help="random, imagenet, or a weight file")
-    parser.add_argument("--image-size", type=int, help="a side in pixels; 224, or 64 if drawn")
-    parser.add_argument("--epochs", type=int, default=3, help="of each phase")
-    parser.add_argument("--pictures", type=int, default=30, help="to draw of each class")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="a folder with one folder of pictures for each class; shapes are drawn without it",
+    )
+    parser.add_argument(
+        "--weights",
+        default="random",
+        help="the weights of VGG16: random, imagenet, or a weight file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        help="the side of the pictures in pixels (default: 224 with --data, 64 for drawn ones)",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=3,
+        help="how many epochs each of the two phases trains for (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=30,
+        help="how many pictures of each class are drawn, if there is no --data "
+        "(default: %(default)s)",
+    )
     return parser.parse_args(arguments)
 
 

@@ -31,6 +31,13 @@ __all__ = [
 ]
 
 BatchNorm = Literal["freeze", "train"]
+"""What becomes of the BatchNormalization layers of the backbone.
+
+``"freeze"``, the default, freezes all of them whatever else is frozen, so that a few small batches
+do not ruin the statistics of millions of pictures. ``"train"`` treats them as other layers: those
+that the policy does not freeze learn, and their statistics follow the batches. It is for networks
+from random weights, and for large batches of many pictures.
+"""
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,17 +104,32 @@ class Freeze:
 
 
 def backbone(*, batch_norm: BatchNorm = "freeze") -> Freeze:
-    """Freeze the whole backbone: feature extraction."""
+    """Freeze the whole backbone: feature extraction.
+
+    Args:
+        batch_norm: Makes no difference here, where every layer is frozen; it is there because all
+            policies take it.
+    """
     return Freeze(select.all(), batch_norm)
 
 
 def nothing(*, batch_norm: BatchNorm = "freeze") -> Freeze:
-    """Freeze nothing but, unless told otherwise, BatchNormalization: full fine-tuning."""
+    """Freeze nothing but, unless told otherwise, BatchNormalization: full fine-tuning.
+
+    Args:
+        batch_norm: ``"freeze"`` keeps every BatchNormalization of the backbone frozen, ``"train"``
+            trains it as well, as a network from random weights needs.
+    """
     return Freeze(~select.all(), batch_norm)
 
 
 def only(selector: Selector, *, batch_norm: BatchNorm = "freeze") -> Freeze:
     """Freeze the selected layers.
+
+    Args:
+        selector: The layers of the backbone that are frozen, as ``tk.select.first(15)``.
+        batch_norm: ``"freeze"`` also freezes every BatchNormalization that is not selected,
+            ``"train"`` leaves those to train.
 
     Raises:
         SpecError: If `selector` is no selector.
@@ -118,6 +140,11 @@ def only(selector: Selector, *, batch_norm: BatchNorm = "freeze") -> Freeze:
 
 def all_but(selector: Selector, *, batch_norm: BatchNorm = "freeze") -> Freeze:
     """Freeze every layer but the selected ones.
+
+    Args:
+        selector: The layers of the backbone that train, as ``tk.select.top_blocks(2)``.
+        batch_norm: ``"freeze"`` also freezes every BatchNormalization among them, ``"train"``
+            leaves those to train.
 
     Raises:
         SpecError: If `selector` is no selector.

@@ -85,13 +85,26 @@ class TransferModel:
     def augment(self, *operations: Augmentation | Mix) -> TransferModel:
         """With these augmentations, in this order, instead of those before.
 
+        Args:
+            *operations: Operations, mixes or pipelines of `tk.augment`; none at all takes the
+                augmentation away.
+
+        Returns:
+            A new model; `self` is unchanged.
+
         Raises:
             SpecError: If one of them is no augmentation.
         """
         return self._with(augment=Pipeline(operations).operations)
 
     def head(self, head: Head) -> TransferModel:
-        """With this head.
+        """With this head instead of the one before.
+
+        Args:
+            head: A head of `tk.heads`, or anything that meets `transferkit.spec.Head`.
+
+        Returns:
+            A new model; `self` is unchanged.
 
         Raises:
             SpecError: If it is no head.
@@ -109,7 +122,14 @@ class TransferModel:
         return self._with(head=head)
 
     def freeze(self, policy: Freeze | Selector) -> TransferModel:
-        """With this freeze policy; a bare selector means `tk.freeze.only`.
+        """With this freeze policy instead of the one before.
+
+        Args:
+            policy: A policy of `tk.freeze`; a bare selector means `tk.freeze.only`. It holds in
+                every phase that has no policy of its own.
+
+        Returns:
+            A new model; `self` is unchanged.
 
         Raises:
             SpecError: If it is neither.

@@ -234,7 +234,18 @@ class Plan:
         return sum(phase.epochs for phase in self.phases)
 
     def then(self, plan: Plan | Phase) -> Plan:
-        """This plan, and behind it another plan or phase."""
+        """This plan, and behind it another plan or phase.
+
+        Args:
+            plan: What comes next. It starts from the weights that this plan ends with, with
+                optimizers of its own.
+
+        Returns:
+            A new plan of the phases of both, in order.
+
+        Raises:
+            SpecError: If it is neither a plan nor a phase.
+        """
         more = plan.phases if isinstance(plan, Plan) else (plan,)
         return Plan(self.phases + more)
 

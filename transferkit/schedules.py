@@ -118,7 +118,10 @@ class Foreign(Schedule):
 
 
 def constant(value: float) -> Schedule:
-    """Always `value`.
+    """Always the same learning rate, which is what a bare number means as well.
+
+    Args:
+        value: The learning rate, above 0.
 
     Raises:
         SpecError: If it is not above 0.
@@ -166,6 +169,11 @@ def cosine(peak: float, *, warmup: float = 0.0, end: float = 0.0) -> Schedule:
 
 def exponential(start: float, end: float) -> Schedule:
     """``start (end / start)^t``, t from 0 to 1 over the phase.
+
+    Args:
+        start: The learning rate at the first step, above 0.
+        end: The rate that it has come to when the phase ends, above 0; larger than `start` for one
+            that rises.
 
     Raises:
         SpecError: If a rate is not above 0.

@@ -275,6 +275,13 @@ class Pipeline:
 def pipeline(*operations: Augmentation | Mix) -> Pipeline:
     """Operations in a row, as one augmentation.
 
+    Args:
+        *operations: Operations, mixes or pipelines of `tk.augment`, or your own, in the order in
+            which they are applied. None at all changes nothing.
+
+    Returns:
+        A value that `TransferModel.augment` takes and that can be called and shown.
+
     Example:
         >>> import transferkit as tk
         >>> tk.augment.pipeline(tk.augment.flip(), tk.augment.rotate(20, fill="nearest"))

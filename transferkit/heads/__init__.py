@@ -96,7 +96,15 @@ def register(name: str, head: type[Any], *, replace: bool = False) -> None:
 
 
 def default(target: Target) -> Head:
-    """The plain head for a target's task."""
+    """The plain head for a target's task, which a model without a head gets.
+
+    Args:
+        target: What is to be predicted, as ``photos.target`` says it.
+
+    Returns:
+        `Classification`, `Multilabel` or `Regression` with their defaults, for the tasks
+        ``"classes"``, ``"labels"`` and ``"values"``.
+    """
     return _FOR_TASK[target.task]
 
 

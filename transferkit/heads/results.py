@@ -27,7 +27,14 @@ class Prediction:
     scores: dict[str, float] = field(repr=False, hash=False)
 
     def top(self, k: int = 5) -> tuple[tuple[str, float], ...]:
-        """The `k` most probable classes with their probabilities, best first."""
+        """The most probable classes.
+
+        Args:
+            k: How many at most; all of them, if there are fewer.
+
+        Returns:
+            Pairs of class and probability, best first; of equal ones the first in class order.
+        """
         return _best(self.scores)[:k]
 
     def _repr_html_(self) -> str:
