@@ -20,6 +20,7 @@ from transferkit.data.decode import MAX_PIXELS, Fit, check_fit
 from transferkit.data.division import check_sides
 from transferkit.data.files import BROKEN_LINK, is_hidden, why_not_read
 from transferkit.data.grouping import PathGroups, checked_pattern, path_groups, relative_key
+from transferkit.data.labels import checked_names
 from transferkit.data.reading import OnBad, check_on_bad, read_files
 from transferkit.errors import DataError, DataNotFoundError, explain
 
@@ -239,7 +240,7 @@ def _files(folder: Path, scan: _Scan) -> list[Path]:
 
 def _class_names(scan: _Scan, given: Sequence[str] | None, root: Path) -> tuple[str, ...]:
     present = tuple(sorted(scan.files["train"]))
-    names = present if given is None else tuple(given)
+    names = present if given is None else checked_names("from_directory", given)
     missing = sorted(set(names) - set(present))
     if missing:
         raise DataError(
@@ -250,22 +251,11 @@ def _class_names(scan: _Scan, given: Sequence[str] | None, root: Path) -> tuple[
                 received={"class_names": names},
             )
         )
-    if len(set(names)) < len(names):
-        raise DataError(
-            explain(
-                "from_directory",
-                "a class is named twice",
-                expected="every class once",
-                received={"class_names": names},
-            )
-        )
     if len(names) < 2:
         raise DataError(
             explain(
                 "from_directory",
-                f"{str(root)!r} holds one class, {names!r}: there is nothing to tell apart"
-                if names
-                else "class_names names no class",
+                f"{str(root)!r} holds one class, {names!r}: there is nothing to tell apart",
                 expected=f"two class folders or more: {_LAYOUT}",
                 received={"path": str(root)},
             )

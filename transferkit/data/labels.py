@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,14 @@ import numpy as np
 from transferkit.errors import DataError, SpecError, did_you_mean, explain
 from transferkit.spec import Task
 
-__all__ = ["check_task", "check_two", "checked_names", "read_labels"]
+__all__ = [
+    "check_task",
+    "check_two",
+    "check_width",
+    "checked_names",
+    "outside",
+    "read_labels",
+]
 
 _TASKS: Mapping[Task, str] = {"classes": "classes", "labels": "rows of labels", "values": "numbers"}
 _FORMS: Mapping[Task, str] = {
@@ -118,7 +125,7 @@ def _multi_hot(
 ) -> tuple[tuple[str, ...], np.ndarray[Any, Any]]:
     width = array.shape[1] if array.ndim == 2 else 0
     names = class_names or tuple(f"label_{i}" for i in range(width))
-    _check_width(verb, array, names)
+    check_width(verb, array, names)
     _check_rows(verb, array, one=False)
     return names, array.astype(np.float32)
 
@@ -127,7 +134,7 @@ def _one_hot(
     verb: str, array: np.ndarray[Any, Any], class_names: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], np.ndarray[Any, Any]]:
     names = class_names or tuple(str(i) for i in range(array.shape[1]))
-    _check_width(verb, array, names)
+    check_width(verb, array, names)
     check_two(verb, names)
     _check_rows(verb, array, one=True)
     return names, array.argmax(axis=1).astype(np.int64)
@@ -139,7 +146,18 @@ def checked_names(verb: str, given: Sequence[str]) -> tuple[str, ...]:
     Raises:
         DataError: If it is none.
     """
-    names = () if isinstance(given, str) else tuple(map(str, given))
+    if isinstance(given, set | frozenset):
+        raise DataError(
+            explain(
+                verb,
+                "a set has no order, and the order of class_names is that of the ids",
+                expected="a list of names",
+                received={"class_names": given},
+                mend="class_names=sorted(names)",
+            )
+        )
+    listed = isinstance(given, Iterable) and not isinstance(given, str)
+    names = tuple(map(str, given)) if listed else ()
     if not names or len(set(names)) < len(names):
         raise DataError(
             explain(
@@ -181,7 +199,7 @@ def _named(
     names = tuple(class_names or sorted(set(array.tolist())))
     strange = sorted(set(array.tolist()) - set(names))
     if strange:
-        raise _outside(verb, strange, names)
+        raise outside(verb, strange, names)
     ids = {name: i for i, name in enumerate(names)}
     check_two(verb, names)
     return names, np.asarray([ids[name] for name in array.tolist()], np.int64)
@@ -194,7 +212,7 @@ def _numbered(
     count = len(class_names) if class_names is not None else int(ids.max(initial=0)) + 1
     if (ids != array).any() or ids.min(initial=0) < 0 or ids.max(initial=0) >= count:
         strange = sorted(set(array.tolist()) - set(range(count)))
-        raise _outside(verb, strange, tuple(class_names or range(count)))
+        raise outside(verb, strange, tuple(class_names or range(count)))
     names = tuple(class_names or (str(i) for i in range(count)))
     check_two(verb, names)
     missing = sorted(set(range(count)) - set(ids.tolist()))
@@ -212,7 +230,8 @@ def _numbered(
     return names, ids
 
 
-def _outside(verb: str, strange: list[Any], names: tuple[Any, ...]) -> DataError:
+def outside(verb: str, strange: list[Any], names: tuple[Any, ...]) -> DataError:
+    """The error of labels that are of no class."""
     return DataError(
         explain(
             verb,
@@ -241,7 +260,12 @@ def check_two(verb: str, names: Sequence[str]) -> None:
         )
 
 
-def _check_width(verb: str, array: np.ndarray[Any, Any], names: tuple[str, ...]) -> None:
+def check_width(verb: str, array: np.ndarray[Any, Any], names: tuple[str, ...]) -> None:
+    """Refuse rows that have not a column for each name.
+
+    Raises:
+        DataError: Saying how wide they are.
+    """
     if array.ndim != 2 or array.shape[1] != len(names):
         raise DataError(
             explain(

@@ -342,3 +342,11 @@ def test_a_share_that_is_none_is_refused(val: Any) -> None:
 def test_a_way_of_fitting_that_is_none_is_refused_at_the_door() -> None:
     with pytest.raises(SpecError, match=r"from_arrays: the fit is unknown.*'crop'"):
         from_arrays(np.zeros((4, 8, 8, 3), np.uint8), [0, 1, 0, 1], fit="cover")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("names", [{"b", "a"}, frozenset("ab")])
+def test_names_without_an_order_are_refused(names: Any) -> None:
+    text = refusal(class_names=names)
+    assert "a set has no order" in text
+    assert "class_names=sorted(names)" in text
+    assert "the names are no list" in refusal(class_names=5)

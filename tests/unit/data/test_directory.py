@@ -306,7 +306,9 @@ def test_bad_arguments_are_refused(pets: Path) -> None:
     assert "leave no training pictures" in refusal(pets, val=0.6, test=0.5)
     assert "there is no folder for 'cow'" in refusal(pets, class_names=["cat", "cow"])
     assert "a class is named twice" in refusal(pets, class_names=["cat", "cat"])
-    assert "class_names names no class" in refusal(pets, class_names=[])
+    assert "the names are no list" in refusal(pets, class_names=[])
+    assert "the names are no list" in refusal(pets, class_names="cat")
+    assert "a set has no order" in refusal(pets, class_names={"cat", "dog"})
     assert "holds one class" in refusal(pets, class_names=["cat"])
     assert "the image size is not a size" in refusal(pets, image_size=0)
 
