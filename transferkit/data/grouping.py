@@ -19,6 +19,8 @@ PathGroups: TypeAlias = str | re.Pattern[str] | Callable[[Path], Any]
 
 def relative_key(file: Path, root: Path) -> str:
     """A file's path in its folder, the same on every machine: what divisions rank it by."""
+    if not file.is_relative_to(root):
+        file, root = file.absolute(), root.absolute()  # links stay as they are: they are names, too
     return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
 
 

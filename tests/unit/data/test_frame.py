@@ -393,3 +393,19 @@ def test_a_class_of_one_picture_is_trained_on_and_warned_of(folder: Path) -> Non
         data = made(folder, label=["cat", "dog"] * 5 + ["cat", "owl"])
     assert data.counts()["train"]["owl"] == 1
     assert len(made(folder, label=["cat", "dog"] * 5 + ["cat", "owl"], val=0).train) == COUNT
+
+
+@pytest.mark.parametrize("stable", [False, True])
+def test_whole_and_relative_paths_divide_alike(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, stable: bool
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    frame = table(label=CATS)
+    whole = frame.assign(path=[str(folder / name) for name in frame["path"]])
+    found = [
+        from_dataframe(each, root=root, val=0.4, seed=1, stable=stable)
+        for each in (frame, whole)
+        for root in (folder, Path(folder.name))
+    ]
+    assert all(data.train.keys == found[0].train.keys for data in found)
+    assert "/" not in "".join(found[0].train.keys or ())
