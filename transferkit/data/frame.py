@@ -60,9 +60,10 @@ def from_dataframe(
 ) -> Data:
     """Read pictures that a table names, a row for each.
 
-    What the labels are is read off the cells. Text is a class. A column of lists, or a
-    `label_separator`, or several columns of 0 and 1 are sets of labels. Numbers with a fraction are
-    numbers to predict. Whole numbers may be either, and `task` has to say which. Space around text
+    What the labels are is read off the cells. Text, or True and False, is a class. A column of
+    lists of names, or a `label_separator`, or several columns of 0 and 1 are sets of labels.
+    Numbers with a fraction are numbers to predict. Whole numbers may be either, lists of numbers in
+    which each place has its meaning may be labels or numbers, and `task` has to say which. Space around text
     belongs to no cell. A row in which several columns are 0 has none of the labels; an empty cell
     is an error unless ``empty="none"`` says that it means that.
 
@@ -78,7 +79,7 @@ def from_dataframe(
         empty: ``"raise"``, or ``"none"`` if an empty cell means none of the labels.
         class_names: The classes or labels in the order wanted; by default those of the training
             pictures, sorted by code point, or by number where all are numbers. Cells may be their
-            names, or their places in this list.
+            names, or their places in this list (True is 1) where none is a name.
         split: A column of ``train``, ``val`` (or ``valid``, ``validation``) and ``test``. Without
             one, or without ``val`` in it, the training pictures are divided.
         group: A column that names the subject of each picture (a patient, a place): no subject is

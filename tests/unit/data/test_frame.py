@@ -132,8 +132,48 @@ def test_class_names_order_names_or_number_them(folder: Path) -> None:
     assert by_file(numbers)[0] == 0, "cells that are names are names"
 
 
-def test_truth_is_two_classes(folder: Path) -> None:
-    assert made(folder, label=[True, False] * 6).class_names == ("False", "True")
+@pytest.mark.parametrize("cells", [[True, False] * 6, ["True", "False"] * 6])
+def test_truth_is_two_classes(folder: Path, cells: list[Any]) -> None:
+    data = made(folder, label=cells)
+    assert (data.class_names, by_file(data)[0]) == (("False", "True"), 1)
+    named = made(folder, label=cells, class_names=["dry", "wet"])
+    assert (named.class_names, by_file(named)[0]) == (("dry", "wet"), 1)
+    assert by_file(made(folder, label=cells, class_names=["True", "False"]))[0] == 0
+    assert "are no classes" in refusal(folder, label=cells, class_names=["dry", "wet", "icy"])
+
+
+@pytest.mark.parametrize("names", [["1", "2", "3"], ["2", "3", "1"]])
+def test_numbers_that_are_names_are_never_places(folder: Path, names: list[str]) -> None:
+    text = refusal(folder, label=[0, 1, 2] * 4, class_names=names)
+    assert "'0' in rows 0, 3, 6, 9 is no class of class_names" in text
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.asarray])
+@pytest.mark.parametrize(
+    "cells", [[[1, 0, 1], [0, 1, 0]], [[0.5, 2.5], [1.0, 3.0]], [[1, 1], [2]], [[0], [1]]]
+)
+def test_rows_of_numbers_are_no_sets_of_labels(folder: Path, cells: Any, kind: Any) -> None:
+    text = refusal(folder, label=[kind(cell) for cell in cells] * 6)
+    assert "holds rows of numbers: 0 and 1 for each label, or numbers to predict?" in text
+    assert "task='labels')" in text
+    assert "task='values')" in text
+
+
+def test_a_task_says_what_rows_of_numbers_are(folder: Path) -> None:
+    cells = [[1, 0, 1], [0, 1, 0], [0, 0, 0]] * 4
+    data = made(folder, label=cells, task="labels", class_names=["a", "b", "c"])
+    assert (data.task, data.class_names) == ("labels", ("a", "b", "c"))
+    assert by_file(data) == {i: cells[i] for i in range(COUNT)}
+    assert by_file(made(folder, label=cells, task="values"))[0] == [1, 0, 1]
+    hot = made(folder, label=[[1, 0], [0, 1]] * 6, task="classes")
+    assert (hot.task, by_file(hot)[1]) == ("classes", 1)
+    assert "empty cells: row 11" in refusal(folder, label=[*cells[:11], None])
+
+
+def test_numbers_in_a_set_are_labels_where_they_can_be_nothing_else(folder: Path) -> None:
+    data = made(folder, label=[[3, 10], [3], []] * 4)
+    assert (data.task, data.class_names) == ("labels", ("3", "10"))
+    assert made(folder, label=[{0, 1}, {1, 2}] * 6).class_names == ("0", "1", "2")
 
 
 def test_numbers_with_a_fraction_are_numbers(folder: Path) -> None:
@@ -341,6 +381,10 @@ def test_bad_files_are_named_or_skipped(folder: Path) -> None:
         (["cat", None] * 6, {}, "the column 'label' has empty cells: rows 1, 3, 5"),
         ([0.5, float("nan")] * 6, {}, "the column 'label' has empty cells: rows 1, 3"),
         ([0.5] * 11 + ["n/a"], {}, "holds numbers, but none in row 11"),
+        ([20] * 11 + ["n/a"], {}, "holds numbers, but none in row 11"),
+        ([1, 2, 3, "other"] * 3, {}, "cells=['other', 'other', 'other']"),
+        (["20,5"] * 11 + ["n/a"], {}, "has decimal commas in rows 0, 1, 2"),
+        (["20,5", "21"] * 6, {}, "pandas.read_csv(..., decimal=',')"),
         ([0.5] * 11 + ["2,5"], {"task": "values"}, "are no finite numbers: row 11"),
         ([0.5] * 11 + ["inf"], {"task": "values"}, "are no finite numbers: row 11"),
         ([0.5] * 11 + ["1_000"], {"task": "values"}, "are no finite numbers: row 11"),
