@@ -14,7 +14,7 @@ from transferkit.data import split as splitting
 from transferkit.data import store
 from transferkit.data.bundle import Data
 from transferkit.data.decode import Fit, check_fit
-from transferkit.data.division import divided
+from transferkit.data.division import divided, shares_of
 from transferkit.data.grouping import group_names
 from transferkit.data.labels import read_labels
 from transferkit.data.pictures import Split
@@ -102,13 +102,13 @@ def from_arrays(
         given = _pixels(validation[0], brightness), np.asarray(validation[1])
         form = np.asarray(labels).shape[1:]
         splits["val"] = _own(other_split("from_arrays", given, whole, found_task, form))
-    return counted_anew(splits, found_task)
+    return counted_anew(splits, found_task, shares)
 
 
-def counted_anew(splits: Mapping[str, Split], task: Task) -> Data:
+def counted_anew(splits: Mapping[str, Split], task: Task, shares: Mapping[str, float]) -> Data:
     """Data of splits that came from no files: the report has their counts."""
     data = Data(splits["train"], splits.get("val"), splits.get("test"), task, Report({}))
-    return replace(data, report=Report(data.counts()))
+    return replace(data, report=Report(data.counts(), shares=shares_of(splits, shares)))
 
 
 def _own(pictures: Split) -> Split:

@@ -121,7 +121,7 @@ def from_dataset(
             said_of = by_name(_VERB, said_of, own_names, names, _OTHER_NAMES)
             form = said_of.shape[1:] if ids.ndim == 1 else form
         splits["val"] = other_split(_VERB, (pixels, said_of), whole, found_task, form)
-    return counted_anew(splits, found_task)
+    return counted_anew(splits, found_task, shares)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from transferkit.data.pictures import Split
 from transferkit.data.split import Indices, divide
 from transferkit.errors import DataError, explain
 
-__all__ = ["check_classes", "check_groups", "check_names", "check_sides", "divided"]
+__all__ = ["check_classes", "check_groups", "check_names", "check_sides", "divided", "shares_of"]
 
 
 def divided(
@@ -49,6 +49,15 @@ def divided(
             raise _empty(verb, pictures, name, asked)
     check_classes(verb, pictures, parts[0], "training")
     return {name: pictures.taken(indices, name) for name, indices in named.items()}
+
+
+def shares_of(
+    splits: Mapping[str, Split], asked: Mapping[str, float]
+) -> dict[str, tuple[float, float]]:
+    """The share asked for of each split that was divided off, and the one that it has."""
+    found = {name: len(split) for name, split in splits.items() if asked.get(name, 0) > 0}
+    total = len(splits["train"]) + sum(found.values())
+    return {name: (asked[name], count / total) for name, count in found.items()}
 
 
 def _empty(verb: str, pictures: Split, name: str, asked: Mapping[str, float]) -> DataError:

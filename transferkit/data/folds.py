@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -12,7 +14,29 @@ from transferkit.data.pictures import Split
 from transferkit.data.split import Indices, hashes, ranks_of, spread
 from transferkit.errors import DataError, explain
 
-__all__ = ["fold_numbers", "k_shot", "strangers"]
+__all__ = ["Folds", "fold_numbers", "k_shot", "strangers"]
+
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Folds(Generic[Made]):
+    """What `Data.folds` returns: as many as `count`, each made when its turn comes.
+
+    Attributes:
+        count: How many.
+        made: Makes the one of a number.
+    """
+
+    count: int
+    made: Callable[[int], Made] = field(repr=False)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Made]:
+        return map(self.made, range(self.count))
 
 
 def fold_numbers(pictures: Split, k: int, seed: int) -> Indices:

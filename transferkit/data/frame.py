@@ -62,10 +62,10 @@ def from_dataframe(
 
     What the labels are is read off the cells. Text, or True and False, is a class. A column of
     lists of names, or a `label_separator`, or several columns of 0 and 1 are sets of labels.
-    Numbers with a fraction are numbers to predict. Whole numbers may be either, lists of numbers in
-    which each place has its meaning may be labels or numbers, and `task` has to say which. Space around text
-    belongs to no cell. A row in which several columns are 0 has none of the labels; an empty cell
-    is an error unless ``empty="none"`` says that it means that.
+    Numbers with a fraction are numbers to predict. Whole numbers may be either, rows of numbers in
+    one cell may be labels or numbers, and `task` has to say which. Space around text belongs to no
+    cell. A row in which several columns are 0 has none of the labels; an empty cell is an error
+    unless ``empty="none"`` says that it means that.
 
     Args:
         frame: The path of a CSV file with a line of names, or a data frame (pandas' or polars').

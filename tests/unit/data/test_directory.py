@@ -139,6 +139,70 @@ def test_class_names_choose_and_order(pets: Path) -> None:
     data = from_directory(pets, class_names=["newt", "cat"], val=0)
     assert data.counts() == {"train": {"newt": 3, "cat": 5}}
     assert data.train.labels.tolist() == [0] * 3 + [1] * 5
+    assert data.report.ignored == {"not in class_names": (pets / "dog",)}
+
+
+def test_folders_that_are_not_named_are_left_out_of_every_split(tmp_path: Path) -> None:
+    folder(tmp_path / "train", {"a": 2, "b": 2, "c": 2})
+    folder(tmp_path / "val", {"a": 1, "b": 2, "d": 2}, 100)
+    data = from_directory(tmp_path, class_names=["b", "a"])
+    left_out = (tmp_path / "train" / "c", tmp_path / "val" / "d")
+    assert data.report.ignored == {"not in class_names": left_out}
+
+
+def test_a_named_class_may_have_no_pictures(pets: Path) -> None:
+    names = ["cat", "cow", "dog"]
+    data = from_directory(pets, class_names=names, val=0)
+    assert data.counts() == {"train": {"cat": 5, "cow": 0, "dog": 10}}
+    assert data.report.warnings == ("1 class has no training pictures, as cow",)
+    (pets / "emu").mkdir()
+    text = refusal(pets, class_names=names)
+    assert "there is no folder for 'cow'" in text
+    assert "Correct the spelling, or make an empty folder 'cow'" in text
+    assert from_directory(pets, class_names=["cat", "dog", "emu"]).class_names[2] == "emu"
+    for path in pets.glob("*/*.png"):
+        path.unlink()
+    assert "the class folder 'cat' holds no pictures" in refusal(
+        pets, class_names=["cat", "dog", "emu"]
+    )
+
+
+def test_an_empty_class_folder_says_what_is_in_it(pets: Path) -> None:
+    picture(pets / "emu" / "young" / "0.png", 1)
+    text = refusal(pets)
+    assert "'emu' holds no pictures, but 1 left out as 'a folder inside a class folder'" in text
+    assert "they are one level too deep" in text
+    (pets / "emu" / "young").rename(pets / "bee")
+    (pets / "emu" / "0.heic").write_text("x")
+    text = refusal(pets)
+    assert "but 1 left out as '.heic pictures are not read, convert them to PNG'" in text
+    assert "Convert the pictures" in text
+
+
+def test_splits_without_training_or_classes_say_so(tmp_path: Path) -> None:
+    folder(tmp_path / "val", {"a": 2, "b": 2})
+    folder(tmp_path / "test", {"a": 2, "b": 2}, 100)
+    assert "has no train/" in refusal(tmp_path)
+    (tmp_path / "val").rename(tmp_path / "train")
+    picture(tmp_path / "flat.png", 1)
+    for path in (tmp_path / "test").glob("*/*"):
+        path.rename(tmp_path / "test" / f"{path.parent.name}{path.name}")
+    for name in "ab":
+        (tmp_path / "test" / name).rmdir()
+    text = refusal(tmp_path)
+    assert "test/ has no class folders, but 4 left out as 'in no class folder'" in text
+    assert "use predict on it" in text
+
+
+def test_copies_under_two_labels_are_warned_of(pets: Path) -> None:
+    copy = pets / "dog" / "copy.png"
+    copy.write_bytes((pets / "cat" / "0.png").read_bytes())
+    (pets / "dog" / "twin.png").write_bytes((pets / "dog" / "0.png").read_bytes())
+    report = from_directory(pets, val=0).report
+    assert [set(group) for group in report.contradictions] == [{copy, pets / "cat" / "0.png"}]
+    assert report.warnings == (
+        f"1 picture is under several labels, as {pets / 'cat' / '0.png'} and {copy}",
+    )
 
 
 def test_a_class_ten_times_the_other_is_warned_of(tmp_path: Path) -> None:
@@ -287,7 +351,7 @@ def test_splits_with_different_classes_are_refused(tmp_path: Path) -> None:
 def test_an_empty_split_is_refused(tmp_path: Path) -> None:
     folder(tmp_path / "train", {"a": 2, "b": 2})
     folder(tmp_path / "val", {"a": 0, "b": 0})
-    assert "no pictures are left in the val split" in refusal(tmp_path)
+    assert "there are no pictures in the val split" in refusal(tmp_path)
     few = folder(tmp_path / "few", {"a": 1, "b": 1})
     text = refusal(few)
     assert "the val split would be empty: 2 pictures are too few" in text

@@ -453,3 +453,13 @@ def test_whole_and_relative_paths_divide_alike(
     ]
     assert all(data.train.keys == found[0].train.keys for data in found)
     assert "/" not in "".join(found[0].train.keys or ())
+
+
+def test_a_class_that_is_named_need_not_be_trained_on(folder: Path) -> None:
+    where = ["train"] * 9 + ["val"] * 3
+    cells = [*CATS[:9], "cat", "bird", "dog"]
+    names = ["bird", "cat", "dog", "newt"]
+    data = made(folder, label=cells, where=where, split="where", class_names=names)
+    assert data.counts()["val"] == {"bird": 1, "cat": 1, "dog": 1, "newt": 0}
+    assert "1 class has no training pictures, as bird" in data.report.warnings
+    assert "1 class has no val pictures, as newt" in data.report.warnings
