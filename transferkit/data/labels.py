@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.data.quantities import as_float32
 from transferkit.errors import DataError, SpecError, did_you_mean, explain
 from transferkit.spec import Task
 
@@ -56,7 +57,7 @@ def read_labels(
         return "classes", *_named(verb, array.astype(str), names)
     chosen = task or _task(verb, array, named=names is not None)
     if chosen == "values":
-        return "values", (), array.astype(np.float32)
+        return "values", (), as_float32(verb, array)
     if chosen == "labels":
         return "labels", *_multi_hot(verb, array, names)
     if array.ndim == 2:

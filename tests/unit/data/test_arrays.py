@@ -350,3 +350,16 @@ def test_names_without_an_order_are_refused(names: Any) -> None:
     assert "a set has no order" in text
     assert "class_names=sorted(names)" in text
     assert "the names are no list" in refusal(class_names=5)
+
+
+def test_numbers_that_float32_cannot_tell_apart_are_warned_of() -> None:
+    seconds = 1_700_000_000 + np.arange(10)
+    with pytest.warns(UserWarning, match=r"10 different labels are 1 as float32, off by") as told:
+        from_arrays(IMAGES, seconds, task="values")
+    assert told[0].filename == __file__
+    with pytest.warns(UserWarning, match="subtract their mean first"):
+        from_arrays(IMAGES, np.stack([np.arange(10), seconds], 1), task="values")
+    rng = np.random.default_rng(0)
+    from_arrays(np.zeros((9000, 2, 2, 1), np.uint8), rng.uniform(size=9000))
+    from_arrays(IMAGES, seconds - seconds.mean(), task="values")
+    assert "too large for float32" in refusal(labels=np.linspace(0.5, 1e300, 10))

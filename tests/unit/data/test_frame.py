@@ -463,3 +463,11 @@ def test_a_class_that_is_named_need_not_be_trained_on(folder: Path) -> None:
     assert data.counts()["val"] == {"bird": 1, "cat": 1, "dog": 1, "newt": 0}
     assert "1 class has no training pictures, as bird" in data.report.warnings
     assert "1 class has no val pictures, as newt" in data.report.warnings
+
+
+def test_numbers_of_a_table_that_float32_cannot_tell_apart_are_warned_of(folder: Path) -> None:
+    seconds = [1_700_000_000 + i for i in range(COUNT)]
+    for target in ("label", ["label"]):
+        with pytest.warns(UserWarning, match="12 different labels are 1 as float32") as told:
+            from_dataframe(table(label=seconds), label=target, root=folder, task="values")
+        assert told[0].filename == __file__
