@@ -72,7 +72,7 @@ def cell_labels(
 def _from_columns(
     table: Table, columns: Sequence[Any], class_names: Sequence[str] | None, task: Task | None
 ) -> Found:
-    if not columns or len(set(columns)) < len(columns):
+    if not columns or len(set(map(repr, columns))) < len(columns):
         raise doubt(
             "the columns of labels are no list of different ones",
             {"label": list(columns)},

@@ -12,10 +12,11 @@ from transferkit._types import ImageSize, PathLike, checked_seed
 from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data.bundle import Data, Split
-from transferkit.data.decode import MAX_PIXELS, Fit, check_fit
+from transferkit.data.decode import Fit, check_fit
 from transferkit.data.division import check_sides
 from transferkit.data.folder_classes import folder_classes
 from transferkit.data.grouping import PathGroups, checked_pattern, path_groups, relative_key
+from transferkit.data.limits import MAX_PIXELS, check_max_pixels
 from transferkit.data.reading import OnBad, check_on_bad, read_files
 from transferkit.data.scanning import scan_folder
 
@@ -86,6 +87,7 @@ def from_directory(
     splitting.check_fractions("from_directory", val, test)
     seed = checked_seed("from_directory", seed)
     check_fit("from_directory", fit)
+    check_max_pixels("from_directory", max_pixels)
     checked_pattern("from_directory", groups)
     check_verbose("from_directory", verbose)
     with Progress("scan", verbose=verbose) as progress:

@@ -17,10 +17,11 @@ from transferkit._types import image_size as as_image_size
 from transferkit.data import cells
 from transferkit.data import split as splitting
 from transferkit.data.bundle import Data
-from transferkit.data.decode import MAX_PIXELS, Fit, check_fit
+from transferkit.data.decode import Fit, check_fit
 from transferkit.data.division import check_sides
 from transferkit.data.grouping import group_names, relative_key
 from transferkit.data.labels import check_task
+from transferkit.data.limits import MAX_PIXELS, check_max_pixels
 from transferkit.data.pictures import Split
 from transferkit.data.reading import OnBad, check_on_bad, read_files
 from transferkit.data.rows import check_files, row_paths, row_splits
@@ -113,12 +114,13 @@ def from_dataframe(
     cells.check_empty(empty)
     check_on_bad(_VERB, on_bad)
     check_fit(_VERB, fit)
+    check_max_pixels(_VERB, max_pixels)
     check_verbose(_VERB, verbose)
     splitting.check_fractions(_VERB, val, test)
     seed = checked_seed(_VERB, seed)
     size = None if image_size is None else as_image_size(image_size, verb=_VERB)
-    wanted = [image, *(label if isinstance(label, list | tuple) else [label]), split, group]
-    wanted = [name for name in wanted if name is not None]
+    targets = label if isinstance(label, list | tuple) else [label]
+    wanted = [name for name in (image, *targets, split, group) if name is not None]
     table = read_table(_VERB, frame, wanted=wanted, encoding=encoding, delimiter=delimiter)
     folder = table.folder if root is None else Path(root)
     files = row_paths(table, image, folder, suffix)

@@ -51,9 +51,9 @@ def scan_folder(root: Path, progress: Progress) -> Scan:
         DataNotFoundError: If there is no such folder.
         DataError: If it has no training pictures in class folders, or two folders for one split.
     """
-    if not root.is_dir():
+    if not os.path.isdir(root):  # a Path's own fails for very long names
         near: list[str] = []
-        if root.parent.is_dir():
+        if os.path.isdir(root.parent):
             known = [p.name for p in root.parent.iterdir() if p.is_dir()]
             near = difflib.get_close_matches(root.name, known)
         raise DataNotFoundError(

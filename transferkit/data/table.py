@@ -6,7 +6,8 @@ import codecs
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ class Table:
         Raises:
             DataError: With the nearest names, if there is no such column.
         """
-        if name in self.columns:
+        if isinstance(name, Hashable) and name in self.columns:
             return self.columns[name]
         first = "" if self.lines is None else " Is the first line of the file a line of names?"
         raise DataError(
@@ -216,7 +217,7 @@ def _text(verb: str, path: Path, encoding: str | None) -> str:
         raise DataNotFoundError(
             explain(
                 verb,
-                f"there is no file {str(path)!r}" if not path.exists() else f"{error}",
+                f"there is no file {str(path)!r}" if not os.path.exists(path) else f"{error}",
                 expected="the path of a CSV file",
                 received={"frame": str(path)},
             )

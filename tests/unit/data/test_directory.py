@@ -367,6 +367,7 @@ def test_two_folders_for_one_split_are_refused(tmp_path: Path) -> None:
 
 def test_bad_arguments_are_refused(pets: Path) -> None:
     assert "on_bad is unknown" in refusal(pets, on_bad="ignore")
+    assert "max_pixels is no number of pixels" in refusal(pets, max_pixels=-1)
     assert "leave no training pictures" in refusal(pets, val=0.6, test=0.5)
     assert "there is no folder for 'cow'" in refusal(pets, class_names=["cat", "cow"])
     assert "a class is named twice" in refusal(pets, class_names=["cat", "cat"])

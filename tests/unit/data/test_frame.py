@@ -392,6 +392,11 @@ def test_bad_files_are_named_or_skipped(folder: Path) -> None:
         (CATS, {"task": "labels"}, "nothing says how the column 'label' holds several labels"),
         (CATS, {"task": "boxes"}, "the task is unknown"),
         (CATS, {"empty": "skip"}, "empty is unknown"),
+        (CATS, {"suffix": None}, "that is no ending"),
+        (CATS, {"image": ["path"]}, "there is no column ['path']"),
+        (CATS, {"split": {"a": 1}}, "there is no column {'a': 1}"),
+        (CATS, {"max_pixels": "x"}, "max_pixels is no number of pixels"),
+        (CATS, {"max_pixels": -1}, "max_pixels is no number of pixels"),
         (CATS, {"label_separator": ""}, "that is no separator"),
         (CATS, {"label_separator": " ", "task": "classes"}, "holds several labels in a cell"),
         (CATS, {"class_names": ["cat", "cat"]}, "a class is named twice"),
@@ -471,3 +476,16 @@ def test_numbers_of_a_table_that_float32_cannot_tell_apart_are_warned_of(folder:
         with pytest.warns(UserWarning, match="12 different labels are 1 as float32") as told:
             from_dataframe(table(label=seconds), label=target, root=folder, task="values")
         assert told[0].filename == __file__
+
+
+def test_text_that_is_far_too_long_for_a_path_is_a_file_that_is_not_there(folder: Path) -> None:
+    for cell in ("x" * 9000, "a\\" + "x" * 9000):
+        frame = table(label=CATS).assign(path=[cell] * COUNT)
+        with pytest.raises(DataError, match="12 files of 12 cannot be found"):
+            from_dataframe(frame, root=folder)
+    with pytest.raises(DataError, match="there is no file"):
+        from_dataframe("x" * 9000)
+    with pytest.raises(DataError, match="there is no folder"):
+        from_directory("x" * 9000)
+    assert "there is no column ['label']" in refusal(folder, [["label"]], label=CATS)
+    assert "there is no column ['label']" in refusal(folder, [["label"], "label"], label=CATS)
