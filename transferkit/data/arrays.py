@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit._text import counted
 from transferkit._types import ImageSize, checked_seed
 from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
@@ -161,7 +162,7 @@ def _check_lengths(verb: str, pixels: np.ndarray[Any, Any], labels: np.ndarray[A
         raise DataError(
             explain(
                 verb,
-                f"there are {len(pixels)} images and {len(labels)} labels",
+                f"there are {counted(len(pixels), 'image')} and {counted(len(labels), 'label')}",
                 expected="one label for each image",
             )
         )

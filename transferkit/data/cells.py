@@ -47,7 +47,7 @@ def cell_labels(
     Returns:
         The task; the class names, () for numbers; ids, multi-hot rows or numbers.
     """
-    listed = isinstance(label, list | tuple)
+    listed = isinstance(label, list | tuple) and not table.has(label)
     if listed and (len(label) != 1 or (task in ("labels", "values") and separator is None)):
         return _from_columns(table, label, class_names, task)
     name = label[0] if listed else label

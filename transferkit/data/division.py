@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from transferkit._text import counted
 from transferkit.data.pictures import Split
 from transferkit.data.split import Indices, divide
 from transferkit.errors import DataError, explain
@@ -61,6 +62,7 @@ def shares_of(
 
 
 def _empty(verb: str, pictures: Split, name: str, asked: Mapping[str, float]) -> DataError:
+    be = "is" if len(pictures) == 1 else "are"
     few, mend = "at least two pictures in a class", f"{verb}(..., {name}=0)"
     if pictures.stable:
         few = "more of them, as stable=True keeps to the shares on average only"
@@ -68,7 +70,7 @@ def _empty(verb: str, pictures: Split, name: str, asked: Mapping[str, float]) ->
     return DataError(
         explain(
             verb,
-            f"the {name} split would be empty: {len(pictures)} pictures are too few",
+            f"the {name} split would be empty: {counted(len(pictures), 'picture')} {be} too few",
             expected=few,
             received={**asked, "pictures": len(pictures)},
             mend=mend,

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from transferkit._text import counted
 from transferkit._types import whole
 from transferkit.data.division import check_classes, check_groups, check_names
 from transferkit.data.pictures import Split
@@ -93,7 +94,7 @@ def _check_smallest(pictures: Split, k: int) -> None:
         return
     for name, count in zip(target.class_names, target.counts or (), strict=True):
         if 0 < count < k:
-            happened = f"{name!r} has {count} pictures and cannot be in every fold"
+            happened = f"{name!r} has {counted(count, 'picture')} and cannot be in every fold"
             raise _too_many_folds(pictures, k, happened)
 
 
@@ -145,7 +146,7 @@ def k_shot(pictures: Split, k: int, seed: int) -> Indices:
         raise DataError(
             explain(
                 "few",
-                f"{name!r} has {n} training pictures, fewer than {count}",
+                f"{name!r} has {counted(n, 'training picture')}, fewer than {count}",
                 expected="k pictures of every class",
                 received={"k": k, "too few": lacking},
                 mend=f"photos.few({n})" if n else "Leave the class out.",

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from transferkit._text import counted
 from transferkit.errors import DataError, SpecError, explain
 
 __all__ = ["PathGroups", "checked_pattern", "group_names", "path_groups", "relative_key"]
@@ -39,7 +40,7 @@ def group_names(verb: str, groups: Any, count: int) -> np.ndarray[Any, Any] | No
             explain(
                 verb,
                 "groups and pictures differ in number",
-                expected=f"one group for each of the {count} pictures",
+                expected=f"one group for each of the pictures, {count} in all",
                 received={"shape": array.shape},
             )
         )
@@ -48,7 +49,7 @@ def group_names(verb: str, groups: Any, count: int) -> np.ndarray[Any, Any] | No
         raise DataError(
             explain(
                 verb,
-                f"{len(nameless)} pictures are of no group",
+                f"{counted(len(nameless), 'picture')} of no group",
                 expected="a name or number for each picture",
                 received={"pictures": nameless[:10]},
                 mend="Give each of them a group of its own, or leave them out.",
@@ -110,12 +111,13 @@ def path_groups(
         found = [match and match[1] for match in matches]
     else:
         found = [rule(file) for file in files]
+        found = [str(group) if isinstance(group, tuple) else group for group in found]
     strays = [str(file) for file, group in zip(files, found, strict=True) if group is None]
     if strays:
         raise DataError(
             explain(
                 verb,
-                f"{len(strays)} files are of no group, as {strays[0]}",
+                f"{counted(len(strays), 'file')} of no group, as {strays[0]}",
                 expected="a group for every file",
                 received={"groups": getattr(rule, "pattern", rule), "files": strays[:5]},
                 mend="Let the expression match them too, or give a function.",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit._text import counted
 from transferkit.data.quantities import as_float32
 from transferkit.errors import DataError, SpecError, did_you_mean, explain
 from transferkit.spec import Task
@@ -90,11 +91,12 @@ def _as_array(labels: Any) -> np.ndarray[Any, Any]:
 
 
 def _check_form(verb: str, array: np.ndarray[Any, Any], task: Task | None) -> None:
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    lost = int((~np.isfinite(array)).sum()) if array.dtype.kind == "f" else 0
+    if lost:
         raise DataError(
             explain(
                 verb,
-                f"{int((~np.isfinite(array)).sum())} labels are NaN or infinite",
+                f"{counted(lost, 'label')} {'is' if lost == 1 else 'are'} NaN or infinite",
                 expected="finite labels",
                 mend="Drop those rows: keep = np.isfinite(labels); images[keep], labels[keep]",
             )

@@ -184,8 +184,8 @@ def test_groups_are_kept_whole() -> None:
     [
         ({"groups": [1, 2]}, "groups and pictures differ in number"),
         ({"groups": np.ones((10, 2))}, "groups and pictures differ in number"),
-        ({"groups": [1, None] * 5}, "5 pictures are of no group"),
-        ({"groups": [1, np.nan] * 5}, "5 pictures are of no group"),
+        ({"groups": [1, None] * 5}, "5 pictures of no group"),
+        ({"groups": [1, np.nan] * 5}, "5 pictures of no group"),
         ({"groups": [1] * 10}, "there are fewer groups (1) than splits (2)"),
         ({"groups": [1, 2] * 5, "test": 0.2}, "there are fewer groups (2) than splits (3)"),
         ({"groups": [1, 2] * 5}, "training would be left without"),

@@ -230,7 +230,7 @@ def test_folds_that_cannot_be_are_refused(data: Data) -> None:
     with pytest.raises(DataError, match=r"validation and a test split already.*val=0"):
         data.hold_out().folds(2)
     single = from_arrays(IMAGES, [0] * 19 + [1], val=0)
-    with pytest.raises(DataError, match=r"'1' has 1 pictures.*leave the class out"):
+    with pytest.raises(DataError, match=r"'1' has 1 picture and.*leave the class out"):
         single.folds(2)
     values = from_arrays(IMAGES[:3], [0.5, 1.5, 2.5], val=0)
     with pytest.raises(DataError, match=r"a fold would be empty.*photos\.folds\(3\)"):

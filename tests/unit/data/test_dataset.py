@@ -317,3 +317,17 @@ def test_columns_of_labels_are_matched_by_name() -> None:
     assert "labels and class_names disagree" in refusal(
         train, validation=named(IMAGES, rows[:, :2], ["cat", "ant", "bee"]), task="labels"
     )
+
+
+@pytest.mark.parametrize("hot", [False, True])
+def test_pictures_of_an_open_height_are_no_batches_of_grey_ones(tf: Any, hot: bool) -> None:
+    def made() -> Any:
+        for i in range(12):
+            yield np.full((4 + i, 9, 3), 20 * i, np.uint8), np.eye(4)[i % 4] if hot else i % 4
+
+    label = tf.TensorSpec((4,) if hot else (), tf.float32 if hot else tf.int64)
+    signature = (tf.TensorSpec((None, 9, 3), tf.uint8), label)
+    dataset = tf.data.Dataset.from_generator(made, output_signature=signature)
+    data = from_dataset(dataset, image_size=5, val=0, task="classes")
+    assert data.train.pixels().shape == (12, 5, 5, 3)
+    assert data.train.labels.tolist() == [0, 1, 2, 3] * 3

@@ -474,8 +474,8 @@ def test_keys_stay_with_their_pictures(pets: Path, stable: bool) -> None:
         (r"(p)([0-9])", "the expression has 2 groups in brackets"),
         (r"(p", "groups is no regular expression"),
         (3, "groups is no regular expression"),
-        (r"(q[0-9])", "36 files are of no group, as"),
-        (lambda path: None, "36 files are of no group, as"),
+        (r"(q[0-9])", "36 files of no group, as"),
+        (lambda path: None, "36 files of no group, as"),
         (r"(p)[0-9]_", "there are fewer groups (1) than splits (2)"),
         (r"(glad|sad)/", "training would be left without"),
     ],
@@ -496,3 +496,8 @@ def test_a_stable_split_that_gets_nothing_says_so(tmp_path: Path) -> None:
     text = refusal(tmp_path, stable=True, val=0.001)
     assert "the val split would be empty" in text
     assert "on average only" in text
+
+
+def test_a_group_may_be_a_tuple(tmp_path: Path) -> None:
+    data = from_directory(people(tmp_path), groups=lambda path: ("who", path.name[:2]))
+    assert sum(map(len, owners(data).values())) == 6

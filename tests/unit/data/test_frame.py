@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from transferkit.data import Data, from_dataframe, from_directory
-from transferkit.errors import DataError, DecodeError, SpecError
+from transferkit.errors import DataError, DataNotFoundError, DecodeError, SpecError
 
 COUNT = 12
 
@@ -483,9 +483,30 @@ def test_text_that_is_far_too_long_for_a_path_is_a_file_that_is_not_there(folder
         frame = table(label=CATS).assign(path=[cell] * COUNT)
         with pytest.raises(DataError, match="12 files of 12 cannot be found"):
             from_dataframe(frame, root=folder)
-    with pytest.raises(DataError, match="there is no file"):
+    with pytest.raises(DataNotFoundError, match="there is no file"):
         from_dataframe("x" * 9000)
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(DataNotFoundError, match="there is no folder"):
         from_directory("x" * 9000)
     assert "there is no column ['label']" in refusal(folder, [["label"]], label=CATS)
     assert "there is no column ['label']" in refusal(folder, [["label"], "label"], label=CATS)
+
+
+def test_a_tuple_that_is_a_column_is_that_column(folder: Path) -> None:
+    frame = table(label=CATS)
+    frame.columns = pd.MultiIndex.from_product([["f"], frame.columns])
+    data = from_dataframe(frame, image=("f", "path"), label=("f", "label"), root=folder)  # type: ignore[arg-type]
+    assert data.class_names == ("cat", "dog", "newt")
+
+
+def test_a_file_that_may_not_be_read_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **keywords: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    (folder / "table.csv").write_text("path,label\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", refuse)
+        with pytest.raises(DataNotFoundError, match=r"table\.csv' cannot be read: Permission den"):
+            from_dataframe(folder / "table.csv")
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DecodeError, match=r"0\.png: this user may not read it"):
+        made(folder, label=CATS)
