@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from transferkit.data.composed import composed
 from transferkit.data.labels import check_two, checked_names, read_labels
 from transferkit.data.numerals import column_numbers, doubt, is_truth, meaning
 from transferkit.data.table import Table
@@ -192,10 +193,13 @@ def _check_known(
 
 
 def name_in(cell: Any) -> str:
-    """A cell as text; a whole number without its point, as pandas makes floats of whole columns."""
+    """A cell as text, its accents composed; a whole number without its point.
+
+    (pandas makes floats of whole numbers where a cell of the column is empty.)
+    """
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return str(cell).strip()
+    return composed(cell).strip()
 
 
 def check_empty(empty: Any) -> None:

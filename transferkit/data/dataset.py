@@ -13,6 +13,7 @@ from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data.arrays import counted_anew, other_split
 from transferkit.data.bundle import Data
+from transferkit.data.composed import composed
 from transferkit.data.decode import Fit, check_fit, resize_array
 from transferkit.data.division import divided
 from transferkit.data.elements import checked_parts, pictures_of
@@ -117,7 +118,7 @@ def from_dataset(
         other = _Reading((image_key, label_key), brightness, whole.image_size, fit)
         pixels, said_of = other.read(validation)
         own_names, form = getattr(validation, "class_names", None), labels.shape[1:]
-        if own_names and names and tuple(map(str, own_names)) != names:
+        if own_names and names and tuple(map(composed, own_names)) != names:
             said_of = by_name(_VERB, said_of, own_names, names, _OTHER_NAMES)
             form = said_of.shape[1:] if ids.ndim == 1 else form
         splits["val"] = other_split(_VERB, (pixels, said_of), whole, found_task, form)

@@ -68,7 +68,8 @@ def from_directory(
             path.
         stable: Whether the hash alone decides, so that no picture ever changes sides when others
             are added or taken away; `val` and `test` then hold on average. Without it every class
-            has its exact share, and an added picture moves a few others.
+            has its exact share; an added picture then moves one other at most across each line, and
+            with groups many.
         verbose: 0 silent; 1 shows how far scanning and decoding are, if they take longer than a
             second; 2 the same in plain lines.
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from transferkit._text import counted
+from transferkit.data.composed import composed
 from transferkit.errors import DataError, SpecError, explain
 
 __all__ = ["PathGroups", "checked_pattern", "group_names", "path_groups", "relative_key"]
@@ -55,7 +56,7 @@ def group_names(verb: str, groups: Any, count: int) -> np.ndarray[Any, Any] | No
                 mend="Give each of them a group of its own, or leave them out.",
             )
         )
-    return np.asarray([str(group) for group in found])
+    return np.asarray([composed(group) for group in found])
 
 
 def checked_pattern(verb: str, groups: Any) -> Callable[[Path], Any] | re.Pattern[str] | None:

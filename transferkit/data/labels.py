@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from transferkit._text import counted
+from transferkit.data.composed import composed
 from transferkit.data.quantities import as_float32
 from transferkit.errors import DataError, SpecError, did_you_mean, explain
 from transferkit.spec import Task
@@ -55,7 +56,7 @@ def read_labels(
         array = array[:, 0]  # Keras' data sets come with a column of ids
     _check_form(verb, array, task)
     if array.dtype.kind in "US":
-        return "classes", *_named(verb, array.astype(str), names)
+        return "classes", *_named(verb, [composed(name) for name in array.ravel()], names)
     chosen = task or _task(verb, array, named=names is not None)
     if chosen == "values":
         return "values", (), as_float32(verb, array)
@@ -112,7 +113,8 @@ def _check_form(verb: str, array: np.ndarray[Any, Any], task: Task | None) -> No
                 mend=f"{verb}(..., task='classes') takes names.",
             )
         )
-    if (not named and array.dtype.kind not in "uifb") or array.ndim not in (1, 2):
+    wide = named and array.ndim == 2 and array.shape[1] != 1
+    if (not named and array.dtype.kind not in "uifb") or array.ndim not in (1, 2) or wide:
         raise DataError(
             explain(
                 verb,
@@ -160,7 +162,7 @@ def checked_names(verb: str, given: Sequence[str]) -> tuple[str, ...]:
             )
         )
     listed = isinstance(given, Iterable) and not isinstance(given, str)
-    names = tuple(map(str, given)) if listed else ()
+    names = tuple(map(composed, given)) if listed else ()
     if not names or len(set(names)) < len(names):
         raise DataError(
             explain(
@@ -197,15 +199,15 @@ def _task(verb: str, array: np.ndarray[Any, Any], *, named: bool) -> Task:
 
 
 def _named(
-    verb: str, array: np.ndarray[Any, Any], class_names: Sequence[str] | None
+    verb: str, labels: Sequence[str], class_names: Sequence[str] | None
 ) -> tuple[tuple[str, ...], np.ndarray[Any, Any]]:
-    names = tuple(class_names or sorted(set(array.tolist())))
-    strange = sorted(set(array.tolist()) - set(names))
+    names = tuple(class_names or sorted(set(labels)))
+    strange = sorted(set(labels) - set(names))
     if strange:
         raise outside(verb, strange, names)
     ids = {name: i for i, name in enumerate(names)}
     check_two(verb, names)
-    return names, np.asarray([ids[name] for name in array.tolist()], np.int64)
+    return names, np.asarray([ids[name] for name in labels], np.int64)
 
 
 def _numbered(

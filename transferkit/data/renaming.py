@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.data.composed import composed
 from transferkit.data.labels import check_width, outside
 from transferkit.errors import DataError, explain
 
@@ -32,7 +33,7 @@ def by_name(
     Raises:
         DataError: If a name is not among `wanted`, or a label is of no name.
     """
-    names = tuple(map(str, found))
+    names = tuple(map(composed, found))
     if labels.dtype.kind in "US" or names == tuple(wanted):
         return labels
     strange = [name for name in names if name not in wanted]

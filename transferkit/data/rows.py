@@ -11,6 +11,7 @@ import numpy as np
 
 from transferkit._text import counted
 from transferkit.data.cells import name_in
+from transferkit.data.composed import found_file
 from transferkit.data.split import SPLIT_NAMES
 from transferkit.data.table import Table
 from transferkit.errors import DataError, SpecError, explain
@@ -44,7 +45,7 @@ def row_paths(table: Table, image: Any, root: Path, suffix: str) -> tuple[Path, 
 def _path(root: Path, cell: str) -> Path:
     path = root / cell
     turned = "\\" in cell and not os.path.exists(path)  # a Path's own fails for very long names
-    return root / cell.replace("\\", "/") if turned else path
+    return found_file(root / cell.replace("\\", "/") if turned else path)
 
 
 def check_files(table: Table, files: Sequence[Path], root: Path) -> None:

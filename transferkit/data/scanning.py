@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transferkit._progress import Progress
+from transferkit.data.composed import composed
 from transferkit.data.files import BROKEN_LINK, is_hidden, why_not_read
 from transferkit.data.split import SPLIT_NAMES
 from transferkit.errors import DataError, DataNotFoundError, explain
@@ -74,8 +75,8 @@ def scan_folder(root: Path, progress: Progress) -> Scan:
             scan.ignored["beside the splits"].extend(beside)
     for name, folder in scan.homes.items():
         inside = folders if folder == root else _folders(folder, scan)
-        scan.folders[name] = {entry.name: entry for entry in inside}
-        scan.files[name] = {entry.name: _files(entry, scan) for entry in inside}
+        scan.folders[name] = _by_name(inside)
+        scan.files[name] = {n: _files(entry, scan) for n, entry in scan.folders[name].items()}
     if not scan.folders["train"]:
         raise _no_classes(root, "holds no class folders")
     return scan
@@ -100,6 +101,24 @@ def _homes(root: Path, folders: Sequence[Path]) -> dict[str, Path]:
             )
         )
     return homes
+
+
+def _by_name(folders: Sequence[Path]) -> dict[str, Path]:
+    """The class folders by class, whatever form its accents have in the file system."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        other = found.setdefault(composed(folder.name), folder)
+        if other is not folder:
+            raise DataError(
+                explain(
+                    _VERB,
+                    f"two folders are the class {composed(folder.name)!r}",
+                    expected="one folder for each class",
+                    received={"folders": ascii((other.name, folder.name))},
+                    mend="Their names look alike and hold accents in different forms. Merge them.",
+                )
+            )
+    return found
 
 
 def _no_classes(root: Path, happened: str) -> DataError:

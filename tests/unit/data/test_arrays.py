@@ -208,6 +208,7 @@ def test_groups_that_cannot_be_are_refused(keywords: dict[str, Any], text: str) 
         ([0.5, np.inf] * 5, {}, "5 labels are NaN or infinite"),
         ([None] * 10, {}, "neither numbers nor names"),
         (np.zeros((10, 2, 2)), {}, "neither numbers nor names"),
+        (np.full((10, 2), "a"), {}, "neither numbers nor names"),
         ([0] * 10, {}, "there is one class"),
         (["a"] * 10, {}, "there is one class"),
         (np.zeros((10, 1), int), {"task": "classes"}, "there is one class"),
