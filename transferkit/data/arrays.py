@@ -56,7 +56,7 @@ def from_arrays(
         class_names: Names of the classes, in the order of the ids; by default the names found,
             sorted, or the ids themselves.
         validation: Pictures and labels of a validation split; by default a share of the training
-            pictures.
+            pictures. It has no groups, so that nobody checks whether `groups` are in it too.
         val: That share; 0 for none.
         test: The share of the test split.
         seed: Decides which; stratified for classes.

@@ -15,7 +15,7 @@ from transferkit.data.decode import Fit
 from transferkit.data.division import divided, shares_of
 from transferkit.data.folds import Folds, fold_numbers, k_shot, strangers
 from transferkit.data.pictures import Split
-from transferkit.data.report import Report, leaks
+from transferkit.data.report import Report
 from transferkit.errors import DataError, SpecError, did_you_mean, explain
 from transferkit.spec import Target, Task
 
@@ -204,10 +204,8 @@ class Data:
         """The same data in other splits, counted anew."""
         data = replace(self, train=train, val=val, test=test)
         homes = {name: split.paths for name, split in data.splits.items()}
-        found = leaks(self.report.duplicates, homes)
-        return replace(
-            data, report=replace(self.report, counts=data.counts(), leaks=found, shares={})
-        )
+        before = sum(map(len, self.splits.values()))
+        return replace(data, report=self.report.divided_anew(data.counts(), homes, before))
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """Pictures per class, per split."""

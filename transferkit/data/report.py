@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Report:
         kinds: How many files hold their colours in which way: grey, RGB, palette, CMYK, ...
         mismatched: Files that are of another format than their ending says, with that format.
         contradictions: Those of the groups of files with the same bytes whose labels differ.
+        partial: Whether the splits hold fewer pictures by now than what else is said is about.
         shares: Of each split that was divided off: the share asked for, and the one it has.
     """
 
@@ -66,6 +67,7 @@ class Report:
     mismatched: tuple[tuple[Path, str], ...] = ()
     contradictions: Groups = ()
     shares: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    partial: bool = False
 
     @property
     def balance(self) -> Balance | None:
@@ -117,6 +119,27 @@ class Report:
         if self.bad:
             yield left_out(len(self.bad))
 
+    def divided_anew(
+        self,
+        counts: Mapping[str, Mapping[str, int]],
+        splits: Mapping[str, Sequence[Path | None]],
+        before: int,
+    ) -> Report:
+        """The report of the same files, or some of them, in other splits.
+
+        Args:
+            counts: Pictures per class, per split.
+            splits: The file of each picture, per split.
+            before: How many pictures there were.
+        """
+        return replace(
+            self,
+            counts=counts,
+            leaks=leaks(self.duplicates, splits),
+            shares={},
+            partial=self.partial or sum(map(len, splits.values())) < before,
+        )
+
     def _lacking(self) -> Iterator[str]:
         """Word of classes that a split has no pictures of."""
         for split, counts in self.counts.items():
@@ -156,6 +179,8 @@ class Report:
         """What is said of the files, each with the word it stands behind."""
         if (balance := self.balance) is not None:
             yield "balance", _in_words(balance)
+        if self.partial and self.sizes:
+            yield "files", "what follows is said of all that were read"
         if self.sizes:
             low, middle, high = (f"{height} x {width}" for height, width in self.sizes)
             yield "sizes", f"{low} smallest, {middle} median, {high} largest"
@@ -205,7 +230,12 @@ def contradictions(
         for path, value in zip(paths, values, strict=True):
             if path is not None and path in found:
                 found[path].add(value.tobytes())
-    return tuple(g for g in groups if len(set().union(*(found[path] for path in g))) > 1)
+    torn = (g for g in groups if len(set().union(*(found[path] for path in g))) > 1)
+    # The first two are shown: they have to be two that differ.
+    return tuple(
+        tuple(sorted(group, key=lambda path: found[path] == found[group[0]] and path != group[0]))
+        for group in torn
+    )
 
 
 def left_out(files: int) -> str:

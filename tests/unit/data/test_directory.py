@@ -196,10 +196,13 @@ def test_splits_without_training_or_classes_say_so(tmp_path: Path) -> None:
 
 def test_copies_under_two_labels_are_warned_of(pets: Path) -> None:
     copy = pets / "dog" / "copy.png"
-    copy.write_bytes((pets / "cat" / "0.png").read_bytes())
+    for place in (copy, pets / "cat" / "00.png"):
+        place.write_bytes((pets / "cat" / "0.png").read_bytes())
     (pets / "dog" / "twin.png").write_bytes((pets / "dog" / "0.png").read_bytes())
     report = from_directory(pets, val=0).report
-    assert [set(group) for group in report.contradictions] == [{copy, pets / "cat" / "0.png"}]
+    assert [set(group) for group in report.contradictions] == [
+        {copy, pets / "cat" / "0.png", pets / "cat" / "00.png"}
+    ]
     assert report.warnings == (
         f"1 picture is under several labels, as {pets / 'cat' / '0.png'} and {copy}",
     )
@@ -501,3 +504,12 @@ def test_a_stable_split_that_gets_nothing_says_so(tmp_path: Path) -> None:
 def test_a_group_may_be_a_tuple(tmp_path: Path) -> None:
     data = from_directory(people(tmp_path), groups=lambda path: ("who", path.name[:2]))
     assert sum(map(len, owners(data).values())) == 6
+
+
+def test_a_report_on_few_pictures_says_that_the_rest_is_of_all_files(pets: Path) -> None:
+    data = from_directory(pets, image_size=4, val=0)
+    told = "files: what follows is said of all that were read"
+    assert told in str(data.few(2).report).splitlines()
+    assert told in str(data.few(2).hold_out(0.5).report)
+    for whole in (data, data.hold_out(0.5), *data.folds(2), data.few(2, rest="test")):
+        assert told not in str(whole.report)
