@@ -12,9 +12,8 @@ from PIL import Image
 
 from transferkit import _keras
 from transferkit._types import KerasModel, Tensor, whole
-from transferkit.data.decode import check_range
 from transferkit.data.files import READ, why_not_read
-from transferkit.data.pixels import check_extremes, checked_range, scaled
+from transferkit.data.pixels import check_extremes, check_range, checked_range, scaled
 from transferkit.errors import DataError, DataNotFoundError, SpecError, explain
 
 __all__ = ["checked_batch_size", "forward", "outputs", "pictures"]

@@ -316,5 +316,5 @@ def test_seeds_matter_everywhere() -> None:
         found = {tuple(divide(labels, "classes", (0.2,), s, **way)[1].tolist()) for s in range(5)}
         assert len(found) == 5
     data = arrays(labels.tolist())
-    assert len({tuple(numbers(next(data.folds(4, seed=s)).val)) for s in range(5)}) == 5
+    assert len({tuple(numbers(next(iter(data.folds(4, seed=s))).val)) for s in range(5)}) == 5
     assert len({tuple(numbers(data.few(2, seed=s).train)) for s in range(5)}) == 5

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from transferkit._text import counted
 from transferkit._types import ImageSize, checked_seed
 from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data import store
 from transferkit.data.bundle import Data
 from transferkit.data.decode import Fit, check_fit
-from transferkit.data.division import divided
+from transferkit.data.division import divided, shares_of
 from transferkit.data.grouping import group_names
 from transferkit.data.labels import read_labels
 from transferkit.data.pictures import Split
@@ -55,7 +56,7 @@ def from_arrays(
         class_names: Names of the classes, in the order of the ids; by default the names found,
             sorted, or the ids themselves.
         validation: Pictures and labels of a validation split; by default a share of the training
-            pictures.
+            pictures. It has no groups, so that nobody checks whether `groups` are in it too.
         val: That share; 0 for none.
         test: The share of the test split.
         seed: Decides which; stratified for classes.
@@ -102,13 +103,13 @@ def from_arrays(
         given = _pixels(validation[0], brightness), np.asarray(validation[1])
         form = np.asarray(labels).shape[1:]
         splits["val"] = _own(other_split("from_arrays", given, whole, found_task, form))
-    return counted_anew(splits, found_task)
+    return counted_anew(splits, found_task, shares)
 
 
-def counted_anew(splits: Mapping[str, Split], task: Task) -> Data:
+def counted_anew(splits: Mapping[str, Split], task: Task, shares: Mapping[str, float]) -> Data:
     """Data of splits that came from no files: the report has their counts."""
     data = Data(splits["train"], splits.get("val"), splits.get("test"), task, Report({}))
-    return replace(data, report=Report(data.counts()))
+    return replace(data, report=Report(data.counts(), shares=shares_of(splits, shares)))
 
 
 def _own(pictures: Split) -> Split:
@@ -161,7 +162,7 @@ def _check_lengths(verb: str, pixels: np.ndarray[Any, Any], labels: np.ndarray[A
         raise DataError(
             explain(
                 verb,
-                f"there are {len(pixels)} images and {len(labels)} labels",
+                f"there are {counted(len(pixels), 'image')} and {counted(len(labels), 'label')}",
                 expected="one label for each image",
             )
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -12,10 +12,10 @@ from transferkit import _figures
 from transferkit._text import html_table, printable, shortened
 from transferkit._types import ImageSize, checked_seed, real, whole
 from transferkit.data.decode import Fit
-from transferkit.data.division import divided
-from transferkit.data.folds import fold_numbers, k_shot, strangers
+from transferkit.data.division import divided, shares_of
+from transferkit.data.folds import Folds, fold_numbers, k_shot, strangers
 from transferkit.data.pictures import Split
-from transferkit.data.report import Report, leaks
+from transferkit.data.report import Report
 from transferkit.errors import DataError, SpecError, did_you_mean, explain
 from transferkit.spec import Target, Task
 
@@ -108,9 +108,10 @@ class Data:
         purpose = f"hold_out from {','.join(self.splits)}"
         seed = checked_seed("hold_out", seed)
         parts = divided("hold_out", self.train, {"val": share}, seed, purpose)
-        return self._of(parts["train"], parts["val"], test)
+        data = self._of(parts["train"], parts["val"], test)
+        return replace(data, report=replace(data.report, shares=shares_of(parts, {"val": share})))
 
-    def folds(self, k: int = 5, *, seed: int = 0) -> Iterator[Data]:
+    def folds(self, k: int = 5, *, seed: int = 0) -> Folds[Data]:
         """The training pictures divided in `k`: each fold is the validation split once.
 
         Folds are stratified, and groups are not divided. The test split is the same in all; a
@@ -122,7 +123,7 @@ class Data:
             seed: Decides which.
 
         Returns:
-            `k` times `Data`, one after the other.
+            `k` times `Data`: something to go through as often as wanted, and to take `len` of.
 
         Raises:
             DataError: If there are val and test splits already, `k` is no number of folds, groups
@@ -139,13 +140,12 @@ class Data:
         test = self._old_validation("folds")
         numbers = fold_numbers(self.train, k, checked_seed("folds", seed))
 
-        def made() -> Iterator[Data]:
-            for number in range(k):
-                train = self.train.taken(np.flatnonzero(numbers != number), "train")
-                val = self.train.taken(np.flatnonzero(numbers == number), "val")
-                yield self._of(train, val, test)
+        def made(number: int) -> Data:
+            train = self.train.taken(np.flatnonzero(numbers != number), "train")
+            val = self.train.taken(np.flatnonzero(numbers == number), "val")
+            return self._of(train, val, test)
 
-        return made()
+        return Folds(int(k), made)
 
     def few(self, k: int, *, seed: int = 0, rest: Literal["drop", "val", "test"] = "drop") -> Data:
         """Train on `k` pictures of each class only.
@@ -204,8 +204,8 @@ class Data:
         """The same data in other splits, counted anew."""
         data = replace(self, train=train, val=val, test=test)
         homes = {name: split.paths for name, split in data.splits.items()}
-        found = leaks(self.report.duplicates, homes)
-        return replace(data, report=replace(self.report, counts=data.counts(), leaks=found))
+        before = sum(map(len, self.splits.values()))
+        return replace(data, report=self.report.divided_anew(data.counts(), homes, before))
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """Pictures per class, per split."""

@@ -13,19 +13,25 @@ from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data.arrays import counted_anew, other_split
 from transferkit.data.bundle import Data
+from transferkit.data.composed import composed
 from transferkit.data.decode import Fit, check_fit, resize_array
 from transferkit.data.division import divided
 from transferkit.data.elements import checked_parts, pictures_of
 from transferkit.data.growing import Growing
-from transferkit.data.labels import check_task, read_labels
+from transferkit.data.labels import check_task, checked_names, read_labels
 from transferkit.data.pictures import Split
 from transferkit.data.pixels import check_extremes, checked_range, scaled
+from transferkit.data.renaming import by_name
 from transferkit.errors import DataError, explain
 from transferkit.spec import Task
 
 __all__ = ["from_dataset"]
 
 _VERB = "from_dataset"
+_RENAME = (
+    "dataset.map(lambda x, y: (x, y)) has no names, and class_names then says what the ids mean."
+)
+_OTHER_NAMES = "Name all of them: class_names=[...], in the order that the ids are to have."
 
 
 def from_dataset(
@@ -55,8 +61,10 @@ def from_dataset(
             by one or in batches. Images ``(height, width[, channels])`` of 0..255 or `pixel_range`.
             Labels are class ids, names, one-hot or multi-hot rows, or numbers.
         class_names: Names of the classes in the order of the ids; by default the ``class_names`` of
-            the dataset, which Keras' ``image_dataset_from_directory`` gives it.
-        validation: Another dataset, for the validation split; by default a share of this one.
+            the dataset, which Keras' ``image_dataset_from_directory`` gives it. Where it has some,
+            all of them have to be named, and their order is changed by name.
+        validation: Another dataset, for the validation split; by default a share of this one. If it
+            has ``class_names`` of its own, its labels are matched by name.
         val: That share; 0 for none.
         test: The share of the test split.
         seed: Decides which; stratified for classes.
@@ -92,6 +100,8 @@ def from_dataset(
     known = getattr(dataset, "class_names", None)
     # Keras' one-hot rows are never sets of labels; its attribute is lost by the first `map`.
     said = "classes" if task is None and known and labels.ndim == 2 else task
+    if known and class_names is not None:
+        labels = by_name(_VERB, labels, known, checked_names(_VERB, class_names), _RENAME)
     found_task, names, ids = read_labels(_VERB, labels, class_names or known, said)
     whole = Split(
         name="train",
@@ -106,9 +116,13 @@ def from_dataset(
     splits = divided(_VERB, whole, shares, seed)
     if validation is not None:
         other = _Reading((image_key, label_key), brightness, whole.image_size, fit)
-        given = other.read(validation)
-        splits["val"] = other_split(_VERB, given, whole, found_task, labels.shape[1:])
-    return counted_anew(splits, found_task)
+        pixels, said_of = other.read(validation)
+        own_names, form = getattr(validation, "class_names", None), labels.shape[1:]
+        if own_names and names and tuple(map(composed, own_names)) != names:
+            said_of = by_name(_VERB, said_of, own_names, names, _OTHER_NAMES)
+            form = said_of.shape[1:] if ids.ndim == 1 else form
+        splits["val"] = other_split(_VERB, (pixels, said_of), whole, found_task, form)
+    return counted_anew(splits, found_task, shares)
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +14,11 @@ from PIL import Image, ImageOps
 from transferkit._types import ImageSize
 from transferkit._types import image_size as as_image_size
 from transferkit.data.formats import READ_NAMES, format_of
+from transferkit.data.limits import MAX_PIXELS, check_max_pixels
 from transferkit.data.modes import MODES, in_mode, kind_of, orientation
 from transferkit.data.opening import UnreadableError, opened
-from transferkit.errors import DataError, DecodeError, SpecError, did_you_mean, explain
+from transferkit.data.pixels import check_range
+from transferkit.errors import DecodeError, SpecError, did_you_mean, explain
 
 __all__ = [
     "FITS",
@@ -23,7 +27,6 @@ __all__ = [
     "Found",
     "check_channels",
     "check_file",
-    "check_range",
     "decode",
     "read_file",
     "resize_array",
@@ -31,7 +34,6 @@ __all__ = [
 
 Fit = Literal["crop", "stretch", "pad"]
 FITS = ("crop", "stretch", "pad")
-MAX_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def decode(
         SpecError: If `fit` or `channels` is unknown.
     """
     check_fit("decode", fit)
+    check_max_pixels("decode", max_pixels)
     size = None if image_size is None else as_image_size(image_size, verb="decode")
     if isinstance(picture, np.ndarray):
         check_range(picture, verb="decode")
@@ -94,11 +97,25 @@ def decode(
     check_channels("decode", channels)
     if isinstance(picture, Image.Image):
         return _from_picture(picture, size, fit, channels)
-    path = Path(picture)
+    path = _as_path(picture)
     try:
         return read_file(path, size, fit, channels, max_pixels)[0]
     except UnreadableError as error:
         raise _decode_error(f"{path} cannot be read: {error}", error.mend) from error
+
+
+def _as_path(picture: Any) -> Path:
+    if isinstance(picture, str | os.PathLike):
+        return Path(picture)
+    mend = "tk.data.decode(PIL.Image.open(io.BytesIO(content)), ...) takes the bytes of a file."
+    raise DecodeError(
+        explain(
+            "decode",
+            f"{type(picture).__name__} is no picture",
+            expected="a path, a PIL.Image or an array",
+            mend=mend if isinstance(picture, bytes | io.IOBase) else None,
+        )
+    )
 
 
 def read_file(
@@ -169,49 +186,6 @@ def check_fit(verb: str, fit: Any) -> None:
                 expected=did_you_mean(str(fit), FITS),
                 received={"fit": fit},
                 mend=f"{verb}(..., fit='crop')",
-            )
-        )
-
-
-def check_range(images: np.ndarray[Any, Any], *, verb: str) -> None:
-    """Refuse pixels that are not 0..255.
-
-    Raises:
-        DataError: Saying what they look like.
-    """
-    if images.dtype == np.uint8 or not images.size:
-        return
-    if images.dtype.kind not in "fiu":
-        raise DataError(
-            explain(
-                verb,
-                f"pixels of type {images.dtype} are no pixels",
-                expected="uint8, or floats 0..255",
-                received={"dtype": str(images.dtype)},
-            )
-        )
-    say = "." if verb == "decode" else f", or say {verb}(..., pixel_range={{}})."
-    low, high = float(images.min()), float(images.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise DataError(explain(verb, "some pixels are NaN or infinite", expected="pixels 0..255"))
-    if low < 0 or high > 255:
-        raise DataError(
-            explain(
-                verb,
-                "pixels lie outside 0..255",
-                expected="raw pixels 0..255; the network scales them itself",
-                received={"lowest": low, "highest": high},
-                mend="Undo your own scaling" + say.format("(low, high)"),
-            )
-        )
-    if images.dtype.kind == "f" and 0 < high <= 1:
-        raise DataError(
-            explain(
-                verb,
-                "pixels look like 0..1",
-                expected="raw pixels 0..255; the network scales them itself",
-                received={"lowest": low, "highest": high},
-                mend="Pass images * 255" + say.format("(0, 1)"),
             )
         )
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from transferkit._text import counted
 from transferkit.data.pictures import Split
 from transferkit.data.split import Indices, divide
 from transferkit.errors import DataError, explain
 
-__all__ = ["check_classes", "check_groups", "check_names", "check_sides", "divided"]
+__all__ = ["check_classes", "check_groups", "check_names", "check_sides", "divided", "shares_of"]
 
 
 def divided(
@@ -51,7 +52,17 @@ def divided(
     return {name: pictures.taken(indices, name) for name, indices in named.items()}
 
 
+def shares_of(
+    splits: Mapping[str, Split], asked: Mapping[str, float]
+) -> dict[str, tuple[float, float]]:
+    """The share asked for of each split that was divided off, and the one that it has."""
+    found = {name: len(split) for name, split in splits.items() if asked.get(name, 0) > 0}
+    total = len(splits["train"]) + sum(found.values())
+    return {name: (asked[name], count / total) for name, count in found.items()}
+
+
 def _empty(verb: str, pictures: Split, name: str, asked: Mapping[str, float]) -> DataError:
+    be = "is" if len(pictures) == 1 else "are"
     few, mend = "at least two pictures in a class", f"{verb}(..., {name}=0)"
     if pictures.stable:
         few = "more of them, as stable=True keeps to the shares on average only"
@@ -59,7 +70,7 @@ def _empty(verb: str, pictures: Split, name: str, asked: Mapping[str, float]) ->
     return DataError(
         explain(
             verb,
-            f"the {name} split would be empty: {len(pictures)} pictures are too few",
+            f"the {name} split would be empty: {counted(len(pictures), 'picture')} {be} too few",
             expected=few,
             received={**asked, "pictures": len(pictures)},
             mend=mend,

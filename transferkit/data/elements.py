@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit._text import counted
 from transferkit.errors import DataError, did_you_mean, explain
 
 __all__ = ["checked_parts", "pictures_of"]
@@ -107,14 +108,15 @@ def pictures_of(
     """One element as a batch: pictures ``(n, height, width, channels)`` and labels ``(n, ...)``.
 
     Four axes are a batch, two are a grey picture. Three are a picture with channels, unless the
-    specification leaves only the first open, as it does for a batch of grey pictures.
+    specification leaves the first open, and that of the labels as well, as it does for a batch of
+    grey pictures.
 
     Raises:
         DataError: If it is no picture, or may be both.
     """
     _check_pixels(verb, image)
     if image.ndim == 3:
-        batch = _is_grey_batch(verb, image, label, image_spec)
+        batch = _is_grey_batch(verb, image, label, image_spec, label_spec)
         image = image[..., None] if batch else image[None]
     elif image.ndim == 2:
         batch, image = False, image[None, ..., None]
@@ -125,7 +127,7 @@ def pictures_of(
         raise DataError(
             explain(
                 verb,
-                f"a batch of {len(image)} pictures has labels of shape {label.shape}",
+                f"a batch of {counted(len(image), 'picture')} has labels of shape {label.shape}",
                 expected="a label for each picture",
                 received={"label": label_spec},
             )
@@ -158,10 +160,11 @@ def _check_pixels(verb: str, image: np.ndarray[Any, Any]) -> None:
 
 
 def _is_grey_batch(
-    verb: str, image: np.ndarray[Any, Any], label: np.ndarray[Any, Any], spec: Any
+    verb: str, image: np.ndarray[Any, Any], label: np.ndarray[Any, Any], spec: Any, label_spec: Any
 ) -> bool:
     axes = (None,) * 3 if spec.shape.rank is None else tuple(spec.shape)
-    if axes[0] is None and axes[1] is not None:
+    open_labels = label.ndim > 0 and (not label_spec.shape.rank or label_spec.shape[0] is None)
+    if axes[0] is None and axes[1] is not None and open_labels:
         return True
     if image.shape[2] > 4 and label.ndim and len(label) == len(image):
         raise DataError(

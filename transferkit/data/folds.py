@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from transferkit._text import counted
 from transferkit._types import whole
 from transferkit.data.division import check_classes, check_groups, check_names
 from transferkit.data.pictures import Split
 from transferkit.data.split import Indices, hashes, ranks_of, spread
 from transferkit.errors import DataError, explain
 
-__all__ = ["fold_numbers", "k_shot", "strangers"]
+__all__ = ["Folds", "fold_numbers", "k_shot", "strangers"]
+
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Folds(Generic[Made]):
+    """What `Data.folds` returns: as many as `count`, each made when its turn comes.
+
+    Attributes:
+        count: How many.
+        made: Makes the one of a number.
+    """
+
+    count: int
+    made: Callable[[int], Made] = field(repr=False)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Made]:
+        return map(self.made, range(self.count))
 
 
 def fold_numbers(pictures: Split, k: int, seed: int) -> Indices:
@@ -69,7 +94,7 @@ def _check_smallest(pictures: Split, k: int) -> None:
         return
     for name, count in zip(target.class_names, target.counts or (), strict=True):
         if 0 < count < k:
-            happened = f"{name!r} has {count} pictures and cannot be in every fold"
+            happened = f"{name!r} has {counted(count, 'picture')} and cannot be in every fold"
             raise _too_many_folds(pictures, k, happened)
 
 
@@ -121,7 +146,7 @@ def k_shot(pictures: Split, k: int, seed: int) -> Indices:
         raise DataError(
             explain(
                 "few",
-                f"{name!r} has {n} training pictures, fewer than {count}",
+                f"{name!r} has {counted(n, 'training picture')}, fewer than {count}",
                 expected="k pictures of every class",
                 received={"k": k, "too few": lacking},
                 mend=f"photos.few({n})" if n else "Leave the class out.",

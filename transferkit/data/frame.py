@@ -17,10 +17,11 @@ from transferkit._types import image_size as as_image_size
 from transferkit.data import cells
 from transferkit.data import split as splitting
 from transferkit.data.bundle import Data
-from transferkit.data.decode import MAX_PIXELS, Fit, check_fit
+from transferkit.data.decode import Fit, check_fit
 from transferkit.data.division import check_sides
 from transferkit.data.grouping import group_names, relative_key
 from transferkit.data.labels import check_task
+from transferkit.data.limits import MAX_PIXELS, check_max_pixels
 from transferkit.data.pictures import Split
 from transferkit.data.reading import OnBad, check_on_bad, read_files
 from transferkit.data.rows import check_files, row_paths, row_splits
@@ -60,11 +61,12 @@ def from_dataframe(
 ) -> Data:
     """Read pictures that a table names, a row for each.
 
-    What the labels are is read off the cells. Text is a class. A column of lists, or a
-    `label_separator`, or several columns of 0 and 1 are sets of labels. Numbers with a fraction are
-    numbers to predict. Whole numbers may be either, and `task` has to say which. Space around text
-    belongs to no cell. A row in which several columns are 0 has none of the labels; an empty cell
-    is an error unless ``empty="none"`` says that it means that.
+    What the labels are is read off the cells. Text, or True and False, is a class. A column of
+    lists of names, or a `label_separator`, or several columns of 0 and 1 are sets of labels.
+    Numbers with a fraction are numbers to predict. Whole numbers may be either, rows of numbers in
+    one cell may be labels or numbers, and `task` has to say which. Space around text belongs to no
+    cell. A row in which several columns are 0 has none of the labels; an empty cell is an error
+    unless ``empty="none"`` says that it means that.
 
     Args:
         frame: The path of a CSV file with a line of names, or a data frame (pandas' or polars').
@@ -78,7 +80,7 @@ def from_dataframe(
         empty: ``"raise"``, or ``"none"`` if an empty cell means none of the labels.
         class_names: The classes or labels in the order wanted; by default those of the training
             pictures, sorted by code point, or by number where all are numbers. Cells may be their
-            names, or their places in this list.
+            names, or their places in this list (True is 1) where none is a name.
         split: A column of ``train``, ``val`` (or ``valid``, ``validation``) and ``test``. Without
             one, or without ``val`` in it, the training pictures are divided.
         group: A column that names the subject of each picture (a patient, a place): no subject is
@@ -112,12 +114,13 @@ def from_dataframe(
     cells.check_empty(empty)
     check_on_bad(_VERB, on_bad)
     check_fit(_VERB, fit)
+    check_max_pixels(_VERB, max_pixels)
     check_verbose(_VERB, verbose)
     splitting.check_fractions(_VERB, val, test)
     seed = checked_seed(_VERB, seed)
     size = None if image_size is None else as_image_size(image_size, verb=_VERB)
-    wanted = [image, *(label if isinstance(label, list | tuple) else [label]), split, group]
-    wanted = [name for name in wanted if name is not None]
+    targets = label if isinstance(label, list | tuple) else [label]
+    wanted = [name for name in (image, *targets, split, group) if name is not None]
     table = read_table(_VERB, frame, wanted=wanted, encoding=encoding, delimiter=delimiter)
     folder = table.folder if root is None else Path(root)
     files = row_paths(table, image, folder, suffix)

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from transferkit._text import counted
+from transferkit.data.composed import composed
 from transferkit.errors import DataError, SpecError, explain
 
 __all__ = ["PathGroups", "checked_pattern", "group_names", "path_groups", "relative_key"]
@@ -19,6 +21,8 @@ PathGroups: TypeAlias = str | re.Pattern[str] | Callable[[Path], Any]
 
 def relative_key(file: Path, root: Path) -> str:
     """A file's path in its folder, the same on every machine: what divisions rank it by."""
+    if not file.is_relative_to(root):
+        file, root = file.absolute(), root.absolute()  # links stay as they are: they are names, too
     return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
 
 
@@ -37,7 +41,7 @@ def group_names(verb: str, groups: Any, count: int) -> np.ndarray[Any, Any] | No
             explain(
                 verb,
                 "groups and pictures differ in number",
-                expected=f"one group for each of the {count} pictures",
+                expected=f"one group for each of the pictures, {count} in all",
                 received={"shape": array.shape},
             )
         )
@@ -46,13 +50,13 @@ def group_names(verb: str, groups: Any, count: int) -> np.ndarray[Any, Any] | No
         raise DataError(
             explain(
                 verb,
-                f"{len(nameless)} pictures are of no group",
+                f"{counted(len(nameless), 'picture')} of no group",
                 expected="a name or number for each picture",
                 received={"pictures": nameless[:10]},
                 mend="Give each of them a group of its own, or leave them out.",
             )
         )
-    return np.asarray([str(group) for group in found])
+    return np.asarray([composed(group) for group in found])
 
 
 def checked_pattern(verb: str, groups: Any) -> Callable[[Path], Any] | re.Pattern[str] | None:
@@ -108,12 +112,13 @@ def path_groups(
         found = [match and match[1] for match in matches]
     else:
         found = [rule(file) for file in files]
+        found = [str(group) if isinstance(group, tuple) else group for group in found]
     strays = [str(file) for file, group in zip(files, found, strict=True) if group is None]
     if strays:
         raise DataError(
             explain(
                 verb,
-                f"{len(strays)} files are of no group, as {strays[0]}",
+                f"{counted(len(strays), 'file')} of no group, as {strays[0]}",
                 expected="a group for every file",
                 received={"groups": getattr(rule, "pattern", rule), "files": strays[:5]},
                 mend="Let the expression match them too, or give a function.",

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from transferkit._text import counted
+from transferkit.data.composed import composed
+from transferkit.data.quantities import as_float32
 from transferkit.errors import DataError, SpecError, did_you_mean, explain
 from transferkit.spec import Task
 
-__all__ = ["check_task", "check_two", "checked_names", "read_labels"]
+__all__ = [
+    "check_task",
+    "check_two",
+    "check_width",
+    "checked_names",
+    "outside",
+    "read_labels",
+]
 
 _TASKS: Mapping[Task, str] = {"classes": "classes", "labels": "rows of labels", "values": "numbers"}
 _FORMS: Mapping[Task, str] = {
@@ -46,10 +56,10 @@ def read_labels(
         array = array[:, 0]  # Keras' data sets come with a column of ids
     _check_form(verb, array, task)
     if array.dtype.kind in "US":
-        return "classes", *_named(verb, array.astype(str), names)
+        return "classes", *_named(verb, [composed(name) for name in array.ravel()], names)
     chosen = task or _task(verb, array, named=names is not None)
     if chosen == "values":
-        return "values", (), array.astype(np.float32)
+        return "values", (), as_float32(verb, array)
     if chosen == "labels":
         return "labels", *_multi_hot(verb, array, names)
     if array.ndim == 2:
@@ -82,11 +92,12 @@ def _as_array(labels: Any) -> np.ndarray[Any, Any]:
 
 
 def _check_form(verb: str, array: np.ndarray[Any, Any], task: Task | None) -> None:
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    lost = int((~np.isfinite(array)).sum()) if array.dtype.kind == "f" else 0
+    if lost:
         raise DataError(
             explain(
                 verb,
-                f"{int((~np.isfinite(array)).sum())} labels are NaN or infinite",
+                f"{counted(lost, 'label')} {'is' if lost == 1 else 'are'} NaN or infinite",
                 expected="finite labels",
                 mend="Drop those rows: keep = np.isfinite(labels); images[keep], labels[keep]",
             )
@@ -102,7 +113,8 @@ def _check_form(verb: str, array: np.ndarray[Any, Any], task: Task | None) -> No
                 mend=f"{verb}(..., task='classes') takes names.",
             )
         )
-    if (not named and array.dtype.kind not in "uifb") or array.ndim not in (1, 2):
+    wide = named and array.ndim == 2 and array.shape[1] != 1
+    if (not named and array.dtype.kind not in "uifb") or array.ndim not in (1, 2) or wide:
         raise DataError(
             explain(
                 verb,
@@ -118,7 +130,7 @@ def _multi_hot(
 ) -> tuple[tuple[str, ...], np.ndarray[Any, Any]]:
     width = array.shape[1] if array.ndim == 2 else 0
     names = class_names or tuple(f"label_{i}" for i in range(width))
-    _check_width(verb, array, names)
+    check_width(verb, array, names)
     _check_rows(verb, array, one=False)
     return names, array.astype(np.float32)
 
@@ -127,7 +139,7 @@ def _one_hot(
     verb: str, array: np.ndarray[Any, Any], class_names: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], np.ndarray[Any, Any]]:
     names = class_names or tuple(str(i) for i in range(array.shape[1]))
-    _check_width(verb, array, names)
+    check_width(verb, array, names)
     check_two(verb, names)
     _check_rows(verb, array, one=True)
     return names, array.argmax(axis=1).astype(np.int64)
@@ -139,7 +151,18 @@ def checked_names(verb: str, given: Sequence[str]) -> tuple[str, ...]:
     Raises:
         DataError: If it is none.
     """
-    names = () if isinstance(given, str) else tuple(map(str, given))
+    if isinstance(given, set | frozenset):
+        raise DataError(
+            explain(
+                verb,
+                "a set has no order, and the order of class_names is that of the ids",
+                expected="a list of names",
+                received={"class_names": given},
+                mend="class_names=sorted(names)",
+            )
+        )
+    listed = isinstance(given, Iterable) and not isinstance(given, str)
+    names = tuple(map(composed, given)) if listed else ()
     if not names or len(set(names)) < len(names):
         raise DataError(
             explain(
@@ -176,15 +199,15 @@ def _task(verb: str, array: np.ndarray[Any, Any], *, named: bool) -> Task:
 
 
 def _named(
-    verb: str, array: np.ndarray[Any, Any], class_names: Sequence[str] | None
+    verb: str, labels: Sequence[str], class_names: Sequence[str] | None
 ) -> tuple[tuple[str, ...], np.ndarray[Any, Any]]:
-    names = tuple(class_names or sorted(set(array.tolist())))
-    strange = sorted(set(array.tolist()) - set(names))
+    names = tuple(class_names or sorted(set(labels)))
+    strange = sorted(set(labels) - set(names))
     if strange:
-        raise _outside(verb, strange, names)
+        raise outside(verb, strange, names)
     ids = {name: i for i, name in enumerate(names)}
     check_two(verb, names)
-    return names, np.asarray([ids[name] for name in array.tolist()], np.int64)
+    return names, np.asarray([ids[name] for name in labels], np.int64)
 
 
 def _numbered(
@@ -194,7 +217,7 @@ def _numbered(
     count = len(class_names) if class_names is not None else int(ids.max(initial=0)) + 1
     if (ids != array).any() or ids.min(initial=0) < 0 or ids.max(initial=0) >= count:
         strange = sorted(set(array.tolist()) - set(range(count)))
-        raise _outside(verb, strange, tuple(class_names or range(count)))
+        raise outside(verb, strange, tuple(class_names or range(count)))
     names = tuple(class_names or (str(i) for i in range(count)))
     check_two(verb, names)
     missing = sorted(set(range(count)) - set(ids.tolist()))
@@ -212,7 +235,8 @@ def _numbered(
     return names, ids
 
 
-def _outside(verb: str, strange: list[Any], names: tuple[Any, ...]) -> DataError:
+def outside(verb: str, strange: list[Any], names: tuple[Any, ...]) -> DataError:
+    """The error of labels that are of no class."""
     return DataError(
         explain(
             verb,
@@ -241,7 +265,12 @@ def check_two(verb: str, names: Sequence[str]) -> None:
         )
 
 
-def _check_width(verb: str, array: np.ndarray[Any, Any], names: tuple[str, ...]) -> None:
+def check_width(verb: str, array: np.ndarray[Any, Any], names: tuple[str, ...]) -> None:
+    """Refuse rows that have not a column for each name.
+
+    Raises:
+        DataError: Saying how wide they are.
+    """
     if array.ndim != 2 or array.shape[1] != len(names):
         raise DataError(
             explain(

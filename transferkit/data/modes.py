@@ -101,6 +101,12 @@ def in_mode(picture: Image.Image, channels: int) -> Image.Image:
     if turned.mode.startswith("I"):
         bits = int(_tag(picture, _BITS, (16,))[0])
         turned = _eight_bits(turned, bits, white_is_zero=_tag(picture, _PHOTOMETRIC, 1) == 0)
+    if (
+        picture.format == "BMP"
+        and turned.mode == "RGBA"
+        and turned.getchannel("A").getextrema() == (0, 0)
+    ):
+        turned = turned.convert("RGB")  # many programs leave the fourth byte empty
     if turned.mode in ("La", "RGBa"):
         turned = turned.convert("LA" if turned.mode == "La" else "RGBA")
     if channels != 4 and ("A" in turned.getbands() or "transparency" in turned.info):

@@ -80,6 +80,8 @@ def opened(path: Path, max_pixels: int) -> Iterator[tuple[Image.Image, bytes]]:
         raise
     except FileNotFoundError as error:
         raise UnreadableError("there is no such file") from error
+    except PermissionError as error:
+        raise UnreadableError("this user may not read it") from error
     except Exception as error:  # Pillow's plug-ins raise whatever a broken file leads them to
         raise UnreadableError(_in_words(error)) from error
 

@@ -7,12 +7,54 @@ from typing import Any
 import numpy as np
 
 from transferkit._types import real
-from transferkit.data.decode import check_range
 from transferkit.errors import DataError, SpecError, explain
 
-__all__ = ["check_extremes", "checked_range", "scaled"]
+__all__ = ["check_extremes", "check_range", "checked_range", "scaled"]
 
 _BYTES = (0.0, 255.0)
+
+
+def check_range(images: np.ndarray[Any, Any], *, verb: str) -> None:
+    """Refuse pixels that are not 0..255.
+
+    Raises:
+        DataError: Saying what they look like.
+    """
+    if images.dtype == np.uint8 or not images.size:
+        return
+    if images.dtype.kind not in "fiu":
+        raise DataError(
+            explain(
+                verb,
+                f"pixels of type {images.dtype} are no pixels",
+                expected="uint8, or floats 0..255",
+                received={"dtype": str(images.dtype)},
+            )
+        )
+    say = "." if verb == "decode" else f", or say {verb}(..., pixel_range={{}})."
+    low, high = float(images.min()), float(images.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise DataError(explain(verb, "some pixels are NaN or infinite", expected="pixels 0..255"))
+    if low < 0 or high > 255:
+        raise DataError(
+            explain(
+                verb,
+                "pixels lie outside 0..255",
+                expected="raw pixels 0..255; the network scales them itself",
+                received={"lowest": low, "highest": high},
+                mend="Undo your own scaling" + say.format("(low, high)"),
+            )
+        )
+    if images.dtype.kind == "f" and 0 < high <= 1:
+        raise DataError(
+            explain(
+                verb,
+                "pixels look like 0..1",
+                expected="raw pixels 0..255; the network scales them itself",
+                received={"lowest": low, "highest": high},
+                mend="Pass images * 255" + say.format("(0, 1)"),
+            )
+        )
 
 
 def checked_range(verb: str, pixel_range: Any) -> tuple[float, float]:

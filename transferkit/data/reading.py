@@ -13,11 +13,11 @@ from transferkit._text import counted, printable
 from transferkit.data import store
 from transferkit.data.bundle import Data, Split
 from transferkit.data.decode import check_channels, check_file, check_fit, read_file
-from transferkit.data.division import divided
+from transferkit.data.division import divided, shares_of
 from transferkit.data.findings import Findings, Summary
 from transferkit.data.formats import READ_NAMES
 from transferkit.data.opening import UnreadableError
-from transferkit.data.report import Report, leaks, left_out
+from transferkit.data.report import Report, contradictions, leaks, left_out
 from transferkit.errors import DataError, DecodeError, SpecError, explain
 from transferkit.spec import Task
 
@@ -82,8 +82,10 @@ def read_files(
         findings.append(found)
     bad = tuple(entry for found in findings for entry in found.bad_files())
     _report_bad(verb, bad, on_bad)
-    data = _divided(verb, read, task, val, test, seed)
-    _check_filled(verb, data)
+    asked = {n: s for n, s in (("val", val), ("test", test)) if n not in splits}
+    made = {**read, **divided(verb, read["train"], asked, seed)}
+    data = Data(made["train"], made.get("val"), made.get("test"), task, Report({}))
+    _check_filled(verb, data, splits["train"].counts(), skipped=bool(bad))
     files = Summary(findings)
     groups = files.duplicates()
     report = Report(
@@ -95,6 +97,10 @@ def read_files(
         mismatched=files.mismatched(),
         duplicates=groups,
         leaks=leaks(groups, {name: split.paths for name, split in data.splits.items()}),
+        contradictions=contradictions(
+            groups, {name: (split.paths, split.labels) for name, split in data.splits.items()}
+        ),
+        shares=shares_of(data.splits, asked),
     )
     return replace(data, report=report)
 
@@ -144,25 +150,22 @@ def _report_bad(verb: str, bad: Sequence[tuple[Path, str]], on_bad: str) -> None
     )
 
 
-def _divided(
-    verb: str, splits: Mapping[str, Split], task: Task, val: float, test: float, seed: int
-) -> Data:
-    shares = {"val": val, "test": test}
-    asked = {name: share for name, share in shares.items() if name not in splits}
-    made = {**splits, **divided(verb, splits["train"], asked, seed)}
-    return Data(made["train"], made.get("val"), made.get("test"), task, Report({}))
-
-
-def _check_filled(verb: str, data: Data) -> None:
+def _check_filled(verb: str, data: Data, before: Sequence[int], *, skipped: bool) -> None:
+    """Refuse empty splits, and training without a class whose files were all skipped."""
+    lost = [
+        name
+        for name, n, count in zip(data.class_names, before, data.train.counts(), strict=True)
+        if n and not count
+    ]
     for name, split in data.splits.items():
-        empty = [n for n, count in data.counts()[name].items() if not count]
-        if not len(split) or (name == "train" and empty):
+        if not len(split) or (name == "train" and lost):
+            be = "no pictures are left" if skipped else "there are no pictures"
             raise DataError(
                 explain(
                     verb,
-                    f"no pictures are left in the {name} split"
-                    + (f" for {empty[0]!r}" if len(split) else ""),
-                    expected="pictures of every class to train on",
+                    f"{be} in the {name} split" + (f" for {lost[0]!r}" if len(split) else ""),
+                    expected="pictures in every split, and of every class to train on",
                     received={"split": name},
+                    mend="Mend the files that cannot be decoded." if skipped else None,
                 )
             )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from transferkit._text import counted, html_summary, html_table, printable, shortened, text_table
 
-__all__ = ["Balance", "Report", "leaks", "left_out"]
+__all__ = ["Balance", "Report", "contradictions", "leaks", "left_out"]
 
 _SHOWN = 20  # classes
 _NAME = 40  # columns of a class's name
@@ -49,6 +52,9 @@ class Report:
         leaks: Those of the groups that lie in more than one split.
         kinds: How many files hold their colours in which way: grey, RGB, palette, CMYK, ...
         mismatched: Files that are of another format than their ending says, with that format.
+        contradictions: Those of the groups of files with the same bytes whose labels differ.
+        partial: Whether the splits hold fewer pictures by now than what else is said is about.
+        shares: Of each split that was divided off: the share asked for, and the one it has.
     """
 
     counts: Mapping[str, Mapping[str, int]]
@@ -59,6 +65,9 @@ class Report:
     leaks: Groups = ()
     kinds: Mapping[str, int] = field(default_factory=dict)
     mismatched: tuple[tuple[Path, str], ...] = ()
+    contradictions: Groups = ()
+    shares: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    partial: bool = False
 
     @property
     def balance(self) -> Balance | None:
@@ -84,13 +93,22 @@ class Report:
         return tuple(map(printable, self._warnings()))
 
     def _warnings(self) -> Iterator[str]:
-        train = self.counts.get("train", {})
-        if train and max(train.values()) > 10 * max(min(train.values()), 1):
+        trained = [count for count in self.counts.get("train", {}).values() if count]
+        if trained and max(trained) > 10 * min(trained):
             yield (
-                f"the largest class has {counted(max(train.values()), 'training picture')}, the "
-                f"smallest {min(train.values())}: a head's class_weight='balanced' weighs them "
+                f"the largest class has {counted(max(trained), 'training picture')}, the "
+                f"smallest {min(trained)}: a head's class_weight='balanced' weighs them "
                 "alike, or tk.Phase(sampling='balanced') shows them alike"
             )
+        yield from self._lacking()
+        for name, (asked, got) in self.shares.items():
+            if abs(got - asked) > max(0.05, asked / 2):
+                yield f"{name} was to have {asked:.0%} of the pictures and has {got:.0%}"
+        if self.contradictions:
+            found = counted(len(self.contradictions), "picture")
+            be = "is" if len(self.contradictions) == 1 else "are"
+            both = " and ".join(map(str, self.contradictions[0][:2]))
+            yield f"{found} {be} under several labels, as {both}"
         if self.leaks:
             both = " and ".join(map(str, self.leaks[0][:2]))
             number = len(self.leaks)
@@ -100,6 +118,37 @@ class Report:
             )
         if self.bad:
             yield left_out(len(self.bad))
+
+    def divided_anew(
+        self,
+        counts: Mapping[str, Mapping[str, int]],
+        splits: Mapping[str, Sequence[Path | None]],
+        before: int,
+    ) -> Report:
+        """The report of the same files, or some of them, in other splits.
+
+        Args:
+            counts: Pictures per class, per split.
+            splits: The file of each picture, per split.
+            before: How many pictures there were.
+        """
+        return replace(
+            self,
+            counts=counts,
+            leaks=leaks(self.duplicates, splits),
+            shares={},
+            partial=self.partial or sum(map(len, splits.values())) < before,
+        )
+
+    def _lacking(self) -> Iterator[str]:
+        """Word of classes that a split has no pictures of."""
+        for split, counts in self.counts.items():
+            known = {} if split == "train" else self.counts.get("train", {})
+            empty = [name for name, n in counts.items() if not n and known.get(name, 1)]
+            if empty:
+                have = f"{len(empty):,} {'class has' if len(empty) == 1 else 'classes have'}"
+                kind = "training" if split == "train" else split
+                yield f"{have} no {kind} pictures, as {shortened(empty[0], _NAME)}"
 
     def __str__(self) -> str:
         header, rows, more = self._count_rows()
@@ -130,6 +179,8 @@ class Report:
         """What is said of the files, each with the word it stands behind."""
         if (balance := self.balance) is not None:
             yield "balance", _in_words(balance)
+        if self.partial and self.sizes:
+            yield "files", "what follows is said of all that were read"
         if self.sizes:
             low, middle, high = (f"{height} x {width}" for height, width in self.sizes)
             yield "sizes", f"{low} smallest, {middle} median, {high} largest"
@@ -163,6 +214,28 @@ def leaks(groups: Groups, splits: Mapping[str, Sequence[Path | None]]) -> Groups
             if path is not None and path in wanted:
                 homes[path].add(name)
     return tuple(g for g in groups if len(set().union(*(homes[path] for path in g))) > 1)
+
+
+def contradictions(
+    groups: Groups, labels: Mapping[str, tuple[Sequence[Path | None], np.ndarray[Any, Any]]]
+) -> Groups:
+    """Those of `groups` whose files have different labels.
+
+    Args:
+        groups: Files that are alike.
+        labels: The files of each split, and their labels.
+    """
+    found: dict[Path, set[bytes]] = {path: set() for group in groups for path in group}
+    for paths, values in labels.values():
+        for path, value in zip(paths, values, strict=True):
+            if path is not None and path in found:
+                found[path].add(value.tobytes())
+    torn = (g for g in groups if len(set().union(*(found[path] for path in g))) > 1)
+    # The first two are shown: they have to be two that differ.
+    return tuple(
+        tuple(sorted(group, key=lambda path: found[path] == found[group[0]] and path != group[0]))
+        for group in torn
+    )
 
 
 def left_out(files: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import numpy as np
 
 from transferkit._text import counted
 from transferkit.data.cells import name_in
+from transferkit.data.composed import found_file
 from transferkit.data.split import SPLIT_NAMES
 from transferkit.data.table import Table
-from transferkit.errors import DataError, explain
+from transferkit.errors import DataError, SpecError, explain
 
 __all__ = ["check_files", "row_paths", "row_splits"]
 
@@ -20,7 +22,21 @@ _VERB = "from_dataframe"
 
 
 def row_paths(table: Table, image: Any, root: Path, suffix: str) -> tuple[Path, ...]:
-    """The file of each row; Windows' backslash is a slash, unless a file is called so."""
+    """The file of each row; Windows' backslash is a slash, unless a file is called so.
+
+    Raises:
+        SpecError: If `suffix` is no text.
+    """
+    if not isinstance(suffix, str):
+        raise SpecError(
+            explain(
+                _VERB,
+                "that is no ending",
+                expected="text that each path lacks, '' if none does",
+                received={"suffix": suffix},
+                mend=f"{_VERB}(..., suffix='.jpg')",
+            )
+        )
     return tuple(
         _path(root, name_in(cell) + suffix) for cell in table.filled(_VERB, image, "image")
     )
@@ -28,7 +44,8 @@ def row_paths(table: Table, image: Any, root: Path, suffix: str) -> tuple[Path, 
 
 def _path(root: Path, cell: str) -> Path:
     path = root / cell
-    return root / cell.replace("\\", "/") if "\\" in cell and not path.exists() else path
+    turned = "\\" in cell and not os.path.exists(path)  # a Path's own fails for very long names
+    return found_file(root / cell.replace("\\", "/") if turned else path)
 
 
 def check_files(table: Table, files: Sequence[Path], root: Path) -> None:
@@ -37,13 +54,13 @@ def check_files(table: Table, files: Sequence[Path], root: Path) -> None:
     Raises:
         DataError: Saying which rows name them, and where they were looked for.
     """
-    missing = [row for row, file in enumerate(files) if not file.is_file()]
+    missing = [row for row, file in enumerate(files) if not os.path.isfile(file)]
     if not missing:
         return
     first = files[missing[0]]
     mend = "Correct the cells, leave out the rows, or say root='the folder of the pictures'."
     for ending in (".jpg", ".png", ".jpeg"):
-        if first.with_name(first.name + ending).is_file():
+        if os.path.isfile(f"{first}{ending}"):
             mend = f"{_VERB}(..., suffix={ending!r}): then {first.name + ending!r} is there."
     raise DataError(
         explain(

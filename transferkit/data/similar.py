@@ -112,7 +112,7 @@ def near_duplicates(data: Data, *, distance: int = 8, verbose: int = 1) -> NearD
         The groups; print it, or look at ``.groups`` and ``.leaks``.
 
     Raises:
-        SpecError: If `distance` is out of range.
+        SpecError: If `data` is none, or `distance` is out of range.
         DecodeError: If a file cannot be decoded any more.
 
     References:
@@ -129,6 +129,16 @@ def near_duplicates(data: Data, *, distance: int = 8, verbose: int = 1) -> NearD
                 expected="a whole number of bits, 0 to 15",
                 received={"distance": distance},
                 mend="tk.data.near_duplicates(photos, distance=8)",
+            )
+        )
+    if not isinstance(data, Data):
+        raise SpecError(
+            explain(
+                "near_duplicates",
+                f"{type(data).__name__} is no data",
+                expected="what a reader of tk.data gives, with all its splits",
+                received={"data": data},
+                mend="tk.data.near_duplicates(tk.data.from_directory('flowers/'))",
             )
         )
     splits = data.splits

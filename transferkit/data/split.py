@@ -6,19 +6,20 @@ changes it. Arrays have no names; theirs is a permutation.
 
 Two wishes contradict each other: that every class has its exact share in every part, and that no
 picture changes sides when others are added. `divide` keeps to the shares, and a picture that is
-added moves few others; with ``stable=True`` it keeps the sides, and the shares hold on average.
+added moves one other at most across each line, unless groups or pictures with several labels have
+to be balanced anew; with ``stable=True`` it keeps the sides, and the shares hold on average.
 """
 
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from transferkit._types import real
+from transferkit.data.composed import composed
 from transferkit.errors import DataError, explain
 from transferkit.spec import Task
 
@@ -215,7 +216,7 @@ def hashes(names: Iterable[Any], seed: int, purpose: str) -> Ranks:
 
 
 def _hash(prefix: str, name: str) -> int:
-    text = prefix + unicodedata.normalize("NFC", name)
+    text = prefix + composed(name)
     data = text.encode("utf-8", "surrogatepass")  # names of files may hold bytes that are no text
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
 

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,13 @@ class Table:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
+    def has(self, name: Any) -> bool:
+        """Whether there is such a column; a tuple may be the name of one, too."""
+        try:
+            return name in self.columns
+        except TypeError:  # a list, say
+            return False
+
     def column(self, verb: str, name: Any, argument: str) -> list[Any]:
         """The cells of a column.
 
@@ -53,7 +61,7 @@ class Table:
         Raises:
             DataError: With the nearest names, if there is no such column.
         """
-        if name in self.columns:
+        if self.has(name):
             return self.columns[name]
         first = "" if self.lines is None else " Is the first line of the file a line of names?"
         raise DataError(
@@ -216,7 +224,9 @@ def _text(verb: str, path: Path, encoding: str | None) -> str:
         raise DataNotFoundError(
             explain(
                 verb,
-                f"there is no file {str(path)!r}" if not path.exists() else f"{error}",
+                f"there is no file {str(path)!r}"
+                if not os.path.exists(path)
+                else f"{str(path)!r} cannot be read: {error.strerror}",
                 expected="the path of a CSV file",
                 received={"frame": str(path)},
             )

@@ -184,8 +184,8 @@ def test_groups_are_kept_whole() -> None:
     [
         ({"groups": [1, 2]}, "groups and pictures differ in number"),
         ({"groups": np.ones((10, 2))}, "groups and pictures differ in number"),
-        ({"groups": [1, None] * 5}, "5 pictures are of no group"),
-        ({"groups": [1, np.nan] * 5}, "5 pictures are of no group"),
+        ({"groups": [1, None] * 5}, "5 pictures of no group"),
+        ({"groups": [1, np.nan] * 5}, "5 pictures of no group"),
         ({"groups": [1] * 10}, "there are fewer groups (1) than splits (2)"),
         ({"groups": [1, 2] * 5, "test": 0.2}, "there are fewer groups (2) than splits (3)"),
         ({"groups": [1, 2] * 5}, "training would be left without"),
@@ -208,6 +208,7 @@ def test_groups_that_cannot_be_are_refused(keywords: dict[str, Any], text: str) 
         ([0.5, np.inf] * 5, {}, "5 labels are NaN or infinite"),
         ([None] * 10, {}, "neither numbers nor names"),
         (np.zeros((10, 2, 2)), {}, "neither numbers nor names"),
+        (np.full((10, 2), "a"), {}, "neither numbers nor names"),
         ([0] * 10, {}, "there is one class"),
         (["a"] * 10, {}, "there is one class"),
         (np.zeros((10, 1), int), {"task": "classes"}, "there is one class"),
@@ -342,3 +343,24 @@ def test_a_share_that_is_none_is_refused(val: Any) -> None:
 def test_a_way_of_fitting_that_is_none_is_refused_at_the_door() -> None:
     with pytest.raises(SpecError, match=r"from_arrays: the fit is unknown.*'crop'"):
         from_arrays(np.zeros((4, 8, 8, 3), np.uint8), [0, 1, 0, 1], fit="cover")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("names", [{"b", "a"}, frozenset("ab")])
+def test_names_without_an_order_are_refused(names: Any) -> None:
+    text = refusal(class_names=names)
+    assert "a set has no order" in text
+    assert "class_names=sorted(names)" in text
+    assert "the names are no list" in refusal(class_names=5)
+
+
+def test_numbers_that_float32_cannot_tell_apart_are_warned_of() -> None:
+    seconds = 1_700_000_000 + np.arange(10)
+    with pytest.warns(UserWarning, match=r"10 different labels are 1 as float32, off by") as told:
+        from_arrays(IMAGES, seconds, task="values")
+    assert told[0].filename == __file__
+    with pytest.warns(UserWarning, match="subtract their mean first"):
+        from_arrays(IMAGES, np.stack([np.arange(10), seconds], 1), task="values")
+    rng = np.random.default_rng(0)
+    from_arrays(np.zeros((9000, 2, 2, 1), np.uint8), rng.uniform(size=9000))
+    from_arrays(IMAGES, seconds - seconds.mean(), task="values")
+    assert "too large for float32" in refusal(labels=np.linspace(0.5, 1e300, 10))

@@ -210,6 +210,24 @@ def test_folds_make_the_old_validation_the_test(data: Data) -> None:
     assert all(fold.test is kept.test for fold in kept.folds(2))
 
 
+def test_folds_can_be_counted_and_gone_through_twice(data: Data) -> None:
+    folds = data.folds(4)
+    assert len(folds) == 4
+    first, second = ([fold.val.pixels().tobytes() for fold in folds if fold.val] for _ in range(2))
+    assert first == second
+    assert len(set(first)) == 4
+    assert repr(folds) == "Folds(count=4)"
+
+
+def test_a_share_that_came_out_otherwise_is_told() -> None:
+    data = from_arrays(IMAGES[:8], [0, 0, 1, 1, 2, 2, 3, 3], val=0.05)
+    assert data.report.shares == {"val": (0.05, 0.5)}
+    assert data.report.warnings == ("val was to have 5% of the pictures and has 50%",)
+    assert data.few(1).report.warnings == ()
+    held = from_arrays(IMAGES[:8], [0, 0, 1, 1, 2, 2, 3, 3], val=0).hold_out(0.1)
+    assert held.report.warnings == ("val was to have 10% of the pictures and has 50%",)
+
+
 @pytest.mark.parametrize("k", [0, 1, -2, 2.5, None, True])
 def test_a_number_of_folds_that_is_none_is_refused_at_once(data: Data, k: Any) -> None:
     with pytest.raises(DataError, match=r"folds: that is no number of folds.*photos\.folds\(5\)"):
@@ -222,7 +240,7 @@ def test_folds_that_cannot_be_are_refused(data: Data) -> None:
     with pytest.raises(DataError, match=r"validation and a test split already.*val=0"):
         data.hold_out().folds(2)
     single = from_arrays(IMAGES, [0] * 19 + [1], val=0)
-    with pytest.raises(DataError, match=r"'1' has 1 pictures.*leave the class out"):
+    with pytest.raises(DataError, match=r"'1' has 1 picture and.*leave the class out"):
         single.folds(2)
     values = from_arrays(IMAGES[:3], [0.5, 1.5, 2.5], val=0)
     with pytest.raises(DataError, match=r"a fold would be empty.*photos\.folds\(3\)"):

@@ -264,3 +264,70 @@ def test_bad_labels_say_what_is_wrong(tf: Any) -> None:
     signature = (tf.TensorSpec((None, 6, 5, 3), tf.uint8), tf.TensorSpec((None,), tf.int64))
     short = tf.data.Dataset.from_generator(batches, output_signature=signature)
     assert re.search(r"a batch of 4 pictures has labels of shape \(3,\)", refusal(short))
+
+
+def named(images: Any, labels: Any, names: list[str]) -> Any:
+    """A dataset with the attribute that Keras gives those it reads from folders."""
+    dataset = pairs(images, labels)
+    dataset.class_names = names
+    return dataset
+
+
+def said(split: Any) -> list[str]:
+    """What each picture is called."""
+    return [split.class_names[int(label)] for label in split.labels]
+
+
+@pytest.mark.parametrize("labels", [IDS, np.eye(4, dtype=np.float32)[IDS]])
+def test_class_names_that_a_dataset_has_are_put_in_order_by_name(labels: Any) -> None:
+    names = ["ant", "bee", "cat", "dog"]
+    dataset = named(IMAGES, labels, names)
+    data = from_dataset(dataset, class_names=["dog", "emu", "cat", "bee", "ant"], val=0)
+    assert data.class_names == ("dog", "emu", "cat", "bee", "ant")
+    assert said(data.train) == [names[i] for i in IDS]
+    text = refusal(dataset, class_names=["x", "y", "z", "w"])
+    assert "has class_names of its own, and 'ant' is not asked for" in text
+    assert "('ant', 'bee', 'cat', 'dog')" in text
+    assert "dataset.map(lambda x, y: (x, y))" in text
+
+
+@pytest.mark.parametrize("hot", [False, True])
+def test_a_validation_dataset_is_matched_by_name(hot: bool) -> None:
+    def labels(count: int) -> Any:
+        return np.eye(count, dtype=np.float32)[np.arange(40) % count] if hot else IDS % count
+
+    train = named(IMAGES, labels(4), ["ant", "bee", "cat", "dog"])
+    data = from_dataset(train, validation=named(IMAGES, labels(2), ["bee", "dog"]))
+    assert said(data.val) == ["bee", "dog"] * 20
+    text = refusal(train, validation=named(IMAGES, labels(2), ["bee", "emu"]))
+    assert "class_names of its own, and 'emu' is not asked for" in text
+    assert "class_names=[...]" in text
+
+
+def test_columns_of_labels_are_matched_by_name() -> None:
+    rows = np.asarray([[1, 1, 0], [0, 1, 0]] * 20)
+    train = named(IMAGES, rows, ["ant", "bee", "cat"])
+    data = from_dataset(train, validation=named(IMAGES, rows, ["cat", "ant", "bee"]), task="labels")
+    assert data.val is not None
+    np.testing.assert_array_equal(data.val.labels, rows[:, [1, 2, 0]])
+    strange = named(IMAGES, IDS, ["cat", "ant", "bee"])
+    assert "labels lie outside the classes: [3]" in refusal(
+        named(IMAGES, IDS % 3, ["ant", "bee", "cat"]), validation=strange
+    )
+    assert "labels and class_names disagree" in refusal(
+        train, validation=named(IMAGES, rows[:, :2], ["cat", "ant", "bee"]), task="labels"
+    )
+
+
+@pytest.mark.parametrize("hot", [False, True])
+def test_pictures_of_an_open_height_are_no_batches_of_grey_ones(tf: Any, hot: bool) -> None:
+    def made() -> Any:
+        for i in range(12):
+            yield np.full((4 + i, 9, 3), 20 * i, np.uint8), np.eye(4)[i % 4] if hot else i % 4
+
+    label = tf.TensorSpec((4,) if hot else (), tf.float32 if hot else tf.int64)
+    signature = (tf.TensorSpec((None, 9, 3), tf.uint8), label)
+    dataset = tf.data.Dataset.from_generator(made, output_signature=signature)
+    data = from_dataset(dataset, image_size=5, val=0, task="classes")
+    assert data.train.pixels().shape == (12, 5, 5, 3)
+    assert data.train.labels.tolist() == [0, 1, 2, 3] * 3

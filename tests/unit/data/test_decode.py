@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 from typing import Any, get_args
@@ -231,3 +232,17 @@ def test_whatever_a_plug_in_of_pillow_raises_names_the_file(
     monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
     with pytest.raises(DecodeError, match=r"a\.png cannot be read: broken inside"):
         decode(path, image_size=None)
+
+
+@pytest.mark.parametrize("thing", [b"GIF89a", None, io.BytesIO(b"GIF89a"), 3])
+def test_what_is_no_picture_is_refused(thing: Any) -> None:
+    with pytest.raises(DecodeError, match=f"{type(thing).__name__} is no picture") as caught:
+        decode(thing, image_size=None)
+    in_memory = isinstance(thing, bytes | io.BytesIO)
+    assert ("PIL.Image.open(io.BytesIO(content))" in str(caught.value)) == in_memory
+
+
+@pytest.mark.parametrize("most", ["x", 0, -1, 2.5, None])
+def test_a_number_of_pixels_that_is_none_is_refused(most: Any) -> None:
+    with pytest.raises(SpecError, match="decode: max_pixels is no number of pixels"):
+        decode("a.png", image_size=None, max_pixels=most)

@@ -139,6 +139,73 @@ def test_class_names_choose_and_order(pets: Path) -> None:
     data = from_directory(pets, class_names=["newt", "cat"], val=0)
     assert data.counts() == {"train": {"newt": 3, "cat": 5}}
     assert data.train.labels.tolist() == [0] * 3 + [1] * 5
+    assert data.report.ignored == {"not in class_names": (pets / "dog",)}
+
+
+def test_folders_that_are_not_named_are_left_out_of_every_split(tmp_path: Path) -> None:
+    folder(tmp_path / "train", {"a": 2, "b": 2, "c": 2})
+    folder(tmp_path / "val", {"a": 1, "b": 2, "d": 2}, 100)
+    data = from_directory(tmp_path, class_names=["b", "a"])
+    left_out = (tmp_path / "train" / "c", tmp_path / "val" / "d")
+    assert data.report.ignored == {"not in class_names": left_out}
+
+
+def test_a_named_class_may_have_no_pictures(pets: Path) -> None:
+    names = ["cat", "cow", "dog"]
+    data = from_directory(pets, class_names=names, val=0)
+    assert data.counts() == {"train": {"cat": 5, "cow": 0, "dog": 10}}
+    assert data.report.warnings == ("1 class has no training pictures, as cow",)
+    (pets / "emu").mkdir()
+    text = refusal(pets, class_names=names)
+    assert "there is no folder for 'cow'" in text
+    assert "Correct the spelling, or make an empty folder 'cow'" in text
+    assert from_directory(pets, class_names=["cat", "dog", "emu"]).class_names[2] == "emu"
+    for path in pets.glob("*/*.png"):
+        path.unlink()
+    assert "the class folder 'cat' holds no pictures" in refusal(
+        pets, class_names=["cat", "dog", "emu"]
+    )
+
+
+def test_an_empty_class_folder_says_what_is_in_it(pets: Path) -> None:
+    picture(pets / "emu" / "young" / "0.png", 1)
+    text = refusal(pets)
+    assert "'emu' holds no pictures, but 1 left out as 'a folder inside a class folder'" in text
+    assert "they are one level too deep" in text
+    (pets / "emu" / "young").rename(pets / "bee")
+    (pets / "emu" / "0.heic").write_text("x")
+    text = refusal(pets)
+    assert "but 1 left out as '.heic pictures are not read, convert them to PNG'" in text
+    assert "Convert the pictures" in text
+
+
+def test_splits_without_training_or_classes_say_so(tmp_path: Path) -> None:
+    folder(tmp_path / "val", {"a": 2, "b": 2})
+    folder(tmp_path / "test", {"a": 2, "b": 2}, 100)
+    assert "has no train/" in refusal(tmp_path)
+    (tmp_path / "val").rename(tmp_path / "train")
+    picture(tmp_path / "flat.png", 1)
+    for path in (tmp_path / "test").glob("*/*"):
+        path.rename(tmp_path / "test" / f"{path.parent.name}{path.name}")
+    for name in "ab":
+        (tmp_path / "test" / name).rmdir()
+    text = refusal(tmp_path)
+    assert "test/ has no class folders, but 4 left out as 'in no class folder'" in text
+    assert "use predict on it" in text
+
+
+def test_copies_under_two_labels_are_warned_of(pets: Path) -> None:
+    copy = pets / "dog" / "copy.png"
+    for place in (copy, pets / "cat" / "00.png"):
+        place.write_bytes((pets / "cat" / "0.png").read_bytes())
+    (pets / "dog" / "twin.png").write_bytes((pets / "dog" / "0.png").read_bytes())
+    report = from_directory(pets, val=0).report
+    assert [set(group) for group in report.contradictions] == [
+        {copy, pets / "cat" / "0.png", pets / "cat" / "00.png"}
+    ]
+    assert report.warnings == (
+        f"1 picture is under several labels, as {pets / 'cat' / '0.png'} and {copy}",
+    )
 
 
 def test_a_class_ten_times_the_other_is_warned_of(tmp_path: Path) -> None:
@@ -287,7 +354,7 @@ def test_splits_with_different_classes_are_refused(tmp_path: Path) -> None:
 def test_an_empty_split_is_refused(tmp_path: Path) -> None:
     folder(tmp_path / "train", {"a": 2, "b": 2})
     folder(tmp_path / "val", {"a": 0, "b": 0})
-    assert "no pictures are left in the val split" in refusal(tmp_path)
+    assert "there are no pictures in the val split" in refusal(tmp_path)
     few = folder(tmp_path / "few", {"a": 1, "b": 1})
     text = refusal(few)
     assert "the val split would be empty: 2 pictures are too few" in text
@@ -303,10 +370,13 @@ def test_two_folders_for_one_split_are_refused(tmp_path: Path) -> None:
 
 def test_bad_arguments_are_refused(pets: Path) -> None:
     assert "on_bad is unknown" in refusal(pets, on_bad="ignore")
+    assert "max_pixels is no number of pixels" in refusal(pets, max_pixels=-1)
     assert "leave no training pictures" in refusal(pets, val=0.6, test=0.5)
     assert "there is no folder for 'cow'" in refusal(pets, class_names=["cat", "cow"])
     assert "a class is named twice" in refusal(pets, class_names=["cat", "cat"])
-    assert "class_names names no class" in refusal(pets, class_names=[])
+    assert "the names are no list" in refusal(pets, class_names=[])
+    assert "the names are no list" in refusal(pets, class_names="cat")
+    assert "a set has no order" in refusal(pets, class_names={"cat", "dog"})
     assert "holds one class" in refusal(pets, class_names=["cat"])
     assert "the image size is not a size" in refusal(pets, image_size=0)
 
@@ -407,8 +477,8 @@ def test_keys_stay_with_their_pictures(pets: Path, stable: bool) -> None:
         (r"(p)([0-9])", "the expression has 2 groups in brackets"),
         (r"(p", "groups is no regular expression"),
         (3, "groups is no regular expression"),
-        (r"(q[0-9])", "36 files are of no group, as"),
-        (lambda path: None, "36 files are of no group, as"),
+        (r"(q[0-9])", "36 files of no group, as"),
+        (lambda path: None, "36 files of no group, as"),
         (r"(p)[0-9]_", "there are fewer groups (1) than splits (2)"),
         (r"(glad|sad)/", "training would be left without"),
     ],
@@ -429,3 +499,17 @@ def test_a_stable_split_that_gets_nothing_says_so(tmp_path: Path) -> None:
     text = refusal(tmp_path, stable=True, val=0.001)
     assert "the val split would be empty" in text
     assert "on average only" in text
+
+
+def test_a_group_may_be_a_tuple(tmp_path: Path) -> None:
+    data = from_directory(people(tmp_path), groups=lambda path: ("who", path.name[:2]))
+    assert sum(map(len, owners(data).values())) == 6
+
+
+def test_a_report_on_few_pictures_says_that_the_rest_is_of_all_files(pets: Path) -> None:
+    data = from_directory(pets, image_size=4, val=0)
+    told = "files: what follows is said of all that were read"
+    assert told in str(data.few(2).report).splitlines()
+    assert told in str(data.few(2).hold_out(0.5).report)
+    for whole in (data, data.hold_out(0.5), *data.folds(2), data.few(2, rest="test")):
+        assert told not in str(whole.report)

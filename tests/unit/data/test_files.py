@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from transferkit.data import from_directory
+from transferkit.data import from_arrays, from_dataframe, from_directory
 from transferkit.data.files import READ, why_not_read
 from transferkit.data.formats import ENDINGS, FORMATS, OTHER_PICTURES, format_of, what_it_is
 from transferkit.errors import DataError, DecodeError
@@ -214,3 +215,42 @@ def test_a_phones_picture_of_several_is_a_jpeg(pets: Path) -> None:
     assert data.report.mismatched == ()
     at = [path and path.name for path in data.train.paths].index("phone.jpg")
     assert data.train.pixels()[at].max() < 20
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize(("on_disk", "said"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)])
+def test_accents_may_have_either_form(tmp_path: Path, on_disk: str, said: str) -> None:
+    for i in range(4):
+        picture(tmp_path / on_disk / f"{on_disk}{i}.png", i)
+        picture(tmp_path / "bar" / f"{i}.png", 100 + i)
+    data = from_directory(tmp_path, class_names=[said, "bar"])
+    assert data.class_names == (COMPOSED, "bar")
+    assert data.counts()["train"] == {COMPOSED: 3, "bar": 3}
+    paths = [f"{said}/{said}{i}.png" for i in range(4)] + [f"bar/{i}.png" for i in range(4)]
+    frame = pd.DataFrame({"path": paths, "label": [said, on_disk, said, on_disk] + ["bar"] * 4})
+    listed = from_dataframe(frame, root=tmp_path, class_names=[said, "bar"])
+    assert listed.train.paths == data.train.paths
+    images = np.zeros((4, 4, 4, 3), np.uint8)
+    arrays = from_arrays(images, [said, "bar"] * 2, class_names=[on_disk, "bar"])
+    assert arrays.class_names == (COMPOSED, "bar")
+
+
+def test_two_folders_of_one_name_in_two_forms_are_refused(tmp_path: Path) -> None:
+    for number, name in enumerate((COMPOSED, DECOMPOSED)):
+        picture(tmp_path / name / "0.png", number)
+    if len(list(tmp_path.iterdir())) < 2:
+        pytest.skip("this file system takes them for one")
+    with pytest.raises(DataError, match="two folders are the class") as caught:
+        from_directory(tmp_path)
+    text = str(caught.value)
+    assert "u0301" in text
+    assert "xe9" in text
+
+
+def test_a_group_in_two_forms_is_one_group() -> None:
+    images = np.zeros((8, 4, 4, 3), np.uint8)
+    data = from_arrays(images, [0, 1] * 4, groups=[COMPOSED, DECOMPOSED, "b", "c"] * 2, val=0)
+    assert data.train.groups is not None
+    assert sorted(set(data.train.groups.tolist())) == ["b", "c", COMPOSED]

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from transferkit.data import Data, from_dataframe, from_directory
-from transferkit.errors import DataError, DecodeError, SpecError
+from transferkit.errors import DataError, DataNotFoundError, DecodeError, SpecError
 
 COUNT = 12
 
@@ -132,8 +132,48 @@ def test_class_names_order_names_or_number_them(folder: Path) -> None:
     assert by_file(numbers)[0] == 0, "cells that are names are names"
 
 
-def test_truth_is_two_classes(folder: Path) -> None:
-    assert made(folder, label=[True, False] * 6).class_names == ("False", "True")
+@pytest.mark.parametrize("cells", [[True, False] * 6, ["True", "False"] * 6])
+def test_truth_is_two_classes(folder: Path, cells: list[Any]) -> None:
+    data = made(folder, label=cells)
+    assert (data.class_names, by_file(data)[0]) == (("False", "True"), 1)
+    named = made(folder, label=cells, class_names=["dry", "wet"])
+    assert (named.class_names, by_file(named)[0]) == (("dry", "wet"), 1)
+    assert by_file(made(folder, label=cells, class_names=["True", "False"]))[0] == 0
+    assert "are no classes" in refusal(folder, label=cells, class_names=["dry", "wet", "icy"])
+
+
+@pytest.mark.parametrize("names", [["1", "2", "3"], ["2", "3", "1"]])
+def test_numbers_that_are_names_are_never_places(folder: Path, names: list[str]) -> None:
+    text = refusal(folder, label=[0, 1, 2] * 4, class_names=names)
+    assert "'0' in rows 0, 3, 6, 9 is no class of class_names" in text
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.asarray])
+@pytest.mark.parametrize(
+    "cells", [[[1, 0, 1], [0, 1, 0]], [[0.5, 2.5], [1.0, 3.0]], [[1, 1], [2]], [[0], [1]]]
+)
+def test_rows_of_numbers_are_no_sets_of_labels(folder: Path, cells: Any, kind: Any) -> None:
+    text = refusal(folder, label=[kind(cell) for cell in cells] * 6)
+    assert "holds rows of numbers: 0 and 1 for each label, or numbers to predict?" in text
+    assert "task='labels')" in text
+    assert "task='values')" in text
+
+
+def test_a_task_says_what_rows_of_numbers_are(folder: Path) -> None:
+    cells = [[1, 0, 1], [0, 1, 0], [0, 0, 0]] * 4
+    data = made(folder, label=cells, task="labels", class_names=["a", "b", "c"])
+    assert (data.task, data.class_names) == ("labels", ("a", "b", "c"))
+    assert by_file(data) == {i: cells[i] for i in range(COUNT)}
+    assert by_file(made(folder, label=cells, task="values"))[0] == [1, 0, 1]
+    hot = made(folder, label=[[1, 0], [0, 1]] * 6, task="classes")
+    assert (hot.task, by_file(hot)[1]) == ("classes", 1)
+    assert "empty cells: row 11" in refusal(folder, label=[*cells[:11], None])
+
+
+def test_numbers_in_a_set_are_labels_where_they_can_be_nothing_else(folder: Path) -> None:
+    data = made(folder, label=[[3, 10], [3], []] * 4)
+    assert (data.task, data.class_names) == ("labels", ("3", "10"))
+    assert made(folder, label=[{0, 1}, {1, 2}] * 6).class_names == ("0", "1", "2")
 
 
 def test_numbers_with_a_fraction_are_numbers(folder: Path) -> None:
@@ -341,6 +381,10 @@ def test_bad_files_are_named_or_skipped(folder: Path) -> None:
         (["cat", None] * 6, {}, "the column 'label' has empty cells: rows 1, 3, 5"),
         ([0.5, float("nan")] * 6, {}, "the column 'label' has empty cells: rows 1, 3"),
         ([0.5] * 11 + ["n/a"], {}, "holds numbers, but none in row 11"),
+        ([20] * 11 + ["n/a"], {}, "holds numbers, but none in row 11"),
+        ([1, 2, 3, "other"] * 3, {}, "cells=['other', 'other', 'other']"),
+        (["20,5"] * 11 + ["n/a"], {}, "has decimal commas in rows 0, 1, 2"),
+        (["20,5", "21"] * 6, {}, "pandas.read_csv(..., decimal=',')"),
         ([0.5] * 11 + ["2,5"], {"task": "values"}, "are no finite numbers: row 11"),
         ([0.5] * 11 + ["inf"], {"task": "values"}, "are no finite numbers: row 11"),
         ([0.5] * 11 + ["1_000"], {"task": "values"}, "are no finite numbers: row 11"),
@@ -348,6 +392,11 @@ def test_bad_files_are_named_or_skipped(folder: Path) -> None:
         (CATS, {"task": "labels"}, "nothing says how the column 'label' holds several labels"),
         (CATS, {"task": "boxes"}, "the task is unknown"),
         (CATS, {"empty": "skip"}, "empty is unknown"),
+        (CATS, {"suffix": None}, "that is no ending"),
+        (CATS, {"image": ["path"]}, "there is no column ['path']"),
+        (CATS, {"split": {"a": 1}}, "there is no column {'a': 1}"),
+        (CATS, {"max_pixels": "x"}, "max_pixels is no number of pixels"),
+        (CATS, {"max_pixels": -1}, "max_pixels is no number of pixels"),
         (CATS, {"label_separator": ""}, "that is no separator"),
         (CATS, {"label_separator": " ", "task": "classes"}, "holds several labels in a cell"),
         (CATS, {"class_names": ["cat", "cat"]}, "a class is named twice"),
@@ -393,3 +442,71 @@ def test_a_class_of_one_picture_is_trained_on_and_warned_of(folder: Path) -> Non
         data = made(folder, label=["cat", "dog"] * 5 + ["cat", "owl"])
     assert data.counts()["train"]["owl"] == 1
     assert len(made(folder, label=["cat", "dog"] * 5 + ["cat", "owl"], val=0).train) == COUNT
+
+
+@pytest.mark.parametrize("stable", [False, True])
+def test_whole_and_relative_paths_divide_alike(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, stable: bool
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    frame = table(label=CATS)
+    whole = frame.assign(path=[str(folder / name) for name in frame["path"]])
+    found = [
+        from_dataframe(each, root=root, val=0.4, seed=1, stable=stable)
+        for each in (frame, whole)
+        for root in (folder, Path(folder.name))
+    ]
+    assert all(data.train.keys == found[0].train.keys for data in found)
+    assert "/" not in "".join(found[0].train.keys or ())
+
+
+def test_a_class_that_is_named_need_not_be_trained_on(folder: Path) -> None:
+    where = ["train"] * 9 + ["val"] * 3
+    cells = [*CATS[:9], "cat", "bird", "dog"]
+    names = ["bird", "cat", "dog", "newt"]
+    data = made(folder, label=cells, where=where, split="where", class_names=names)
+    assert data.counts()["val"] == {"bird": 1, "cat": 1, "dog": 1, "newt": 0}
+    assert "1 class has no training pictures, as bird" in data.report.warnings
+    assert "1 class has no val pictures, as newt" in data.report.warnings
+
+
+def test_numbers_of_a_table_that_float32_cannot_tell_apart_are_warned_of(folder: Path) -> None:
+    seconds = [1_700_000_000 + i for i in range(COUNT)]
+    for target in ("label", ["label"]):
+        with pytest.warns(UserWarning, match="12 different labels are 1 as float32") as told:
+            from_dataframe(table(label=seconds), label=target, root=folder, task="values")
+        assert told[0].filename == __file__
+
+
+def test_text_that_is_far_too_long_for_a_path_is_a_file_that_is_not_there(folder: Path) -> None:
+    for cell in ("x" * 9000, "a\\" + "x" * 9000):
+        frame = table(label=CATS).assign(path=[cell] * COUNT)
+        with pytest.raises(DataError, match="12 files of 12 cannot be found"):
+            from_dataframe(frame, root=folder)
+    with pytest.raises(DataNotFoundError, match="there is no file"):
+        from_dataframe("x" * 9000)
+    with pytest.raises(DataNotFoundError, match="there is no folder"):
+        from_directory("x" * 9000)
+    assert "there is no column ['label']" in refusal(folder, [["label"]], label=CATS)
+    assert "there is no column ['label']" in refusal(folder, [["label"], "label"], label=CATS)
+
+
+def test_a_tuple_that_is_a_column_is_that_column(folder: Path) -> None:
+    frame = table(label=CATS)
+    frame.columns = pd.MultiIndex.from_product([["f"], frame.columns])
+    data = from_dataframe(frame, image=("f", "path"), label=("f", "label"), root=folder)  # type: ignore[arg-type]
+    assert data.class_names == ("cat", "dog", "newt")
+
+
+def test_a_file_that_may_not_be_read_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **keywords: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    (folder / "table.csv").write_text("path,label\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", refuse)
+        with pytest.raises(DataNotFoundError, match=r"table\.csv' cannot be read: Permission den"):
+            from_dataframe(folder / "table.csv")
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DecodeError, match=r"0\.png: this user may not read it"):
+        made(folder, label=CATS)

@@ -355,3 +355,18 @@ def test_every_kind_has_a_name() -> None:
     for mode in ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "LAB"):
         assert kind_of(Image.new(mode, (2, 2))) in set(KINDS) - {"other"}
     assert kind_of(Image.new("HSV", (2, 2))) == "other"
+
+
+@pytest.mark.parametrize(("alpha", "shown"), [((0, 0), (10, 10)), ((255, 0), (10, 255))])
+def test_the_alpha_of_a_bmp_counts_unless_it_is_empty(
+    tmp_path: Path, alpha: tuple[int, int], shown: tuple[int, int]
+) -> None:
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    info = struct.pack("<IiiHHIIiiII", 108, 2, 2, 1, 32, 3, 16, 0, 0, 0, 0) + masks
+    pixels = b"".join(bytes((10, 10, 10, a)) for a in alpha) * 2
+    head = b"BM" + struct.pack("<IHHI", 138, 0, 0, 122)
+    (tmp_path / "a.bmp").write_bytes(head + info.ljust(108, b"\0") + pixels)
+    found = decode(tmp_path / "a.bmp", image_size=None)
+    assert found[0, :, 0].tolist() == list(shown)
+    clear = decode(tmp_path / "a.bmp", image_size=None, channels=4)
+    assert clear[0, :, 3].tolist() == ([255, 255] if alpha == (0, 0) else list(alpha))

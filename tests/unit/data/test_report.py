@@ -105,8 +105,7 @@ def test_duplicates_are_counted_and_only_leaks_are_warned_of() -> None:
     [
         ({"a": 100, "b": 10}, False),
         ({"a": 101, "b": 10}, True),
-        ({"a": 11, "b": 0}, True),
-        ({"a": 10, "b": 0}, False),
+        ({"a": 101, "b": 10, "c": 11}, True),
         ({}, False),
     ],
 )
@@ -314,3 +313,19 @@ def test_any_report_can_be_shown(made: Report) -> None:
     page_text = "".join(page.cells)
     assert page_text.isprintable()
     page_text.encode()
+
+
+def test_classes_that_a_split_lacks_are_warned_of() -> None:
+    found = Report({"train": {"a": 4, "b": 4, "c": 0}, "val": {"a": 1, "b": 0, "c": 0}}).warnings
+    assert found == ("1 class has no training pictures, as c", "1 class has no val pictures, as b")
+    plain = Report({"train": {"pictures": 4}, "val": {"pictures": 1}})
+    assert plain.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "got", "warns"),
+    [(0.2, 0.25, False), (0.2, 0.5, True), (0.05, 0.5, True), (0.2, 0.09, True), (0.6, 0.4, False)],
+)
+def test_shares_far_from_those_asked_are_warned_of(asked: float, got: float, warns: bool) -> None:
+    found = Report(counts(2, train=5), shares={"val": (asked, got)}).warnings
+    assert found == ((f"val was to have {asked:.0%} of the pictures and has {got:.0%}",) * warns)

@@ -192,3 +192,11 @@ def test_of_real_photos_only_the_copies_are_alike(assets: Path, tmp_path: Path) 
         sorted(Path(str(found.paths[place])).name for place in group) for group in found.groups
     ]
     assert sorted(names) == [[photo.name] * 2 for photo in photos]
+
+
+def test_what_is_no_data_is_refused() -> None:
+    split = from_arrays(np.zeros((4, 8, 8, 3), np.uint8), [0, 1] * 2, val=0).train
+    things: tuple[Any, ...] = ("flowers/", split)
+    for thing in things:
+        with pytest.raises(SpecError, match=f"{type(thing).__name__} is no data"):
+            near_duplicates(thing)
