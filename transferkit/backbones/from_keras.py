@@ -17,6 +17,7 @@ from transferkit.errors import (
     SpecError,
     TransferKitError,
     UnknownNameError,
+    WeightsError,
     explain,
 )
 from transferkit.spec import BackboneInfo
@@ -96,15 +97,10 @@ class KerasNetwork:
     def _filled(self, shape: tuple[int, int, int], weights: str | None) -> KerasModel:
         if weights is not None and is_path(weights):
             found(weights)
+            return self._from_file(shape, weights)
         copy = self._copy(shape)
         if weights == "pretrained":
             network.copy_weights(self.model, copy)
-        elif weights is not None and is_path(weights):
-            fits = shape[2] == self.about.channels
-            own = copy if fits else self._copy((*shape[:2], self.about.channels))
-            load_file(own, weights)
-            if not fits:
-                network.copy_weights(own, copy)
         elif weights is not None:
             raise UnknownNameError(
                 explain(
@@ -114,6 +110,21 @@ class KerasNetwork:
                     received={"weights": weights},
                 )
             )
+        return copy
+
+    def _from_file(self, shape: tuple[int, int, int], path: str) -> KerasModel:
+        """A file of just that many channels, or of the model's own."""
+        copy = self._copy(shape)
+        try:
+            load_file(copy, path)
+        except WeightsError:
+            if shape[2] == self.about.channels:
+                raise
+        else:
+            return copy
+        own, copy = self._copy((*shape[:2], self.about.channels)), self._copy(shape)
+        load_file(own, path)
+        network.copy_weights(own, copy)
         return copy
 
     def _copy(self, shape: tuple[int, int, int]) -> KerasModel:

@@ -863,6 +863,17 @@ def test_a_weight_file_is_fitted_to_other_channels(tmp_path: Path) -> None:
     )
 
 
+def test_a_weight_file_of_just_that_many_channels_is_loaded_as_it_is(tmp_path: Path) -> None:
+    path = str(tmp_path / "four.weights.h5")
+    first = load(chain(), (32, 32, 4), weights=None)
+    first.network.save_weights(path)
+    again = load(chain(), (32, 32, 4), weights=path)
+    pixels = pictures(4)
+    np.testing.assert_array_equal(features(again, pixels), features(first, pixels))
+    with pytest.raises(WeightsError, match=r"four\.weights\.h5 does not fit chain"):
+        load(chain(), (32, 32, 2), weights=path)
+
+
 def test_a_shape_that_a_layer_cannot_take_is_told_in_our_words() -> None:
     pixels = keras.Input((None, None, 3))
     model = keras.Model(pixels, layers.Conv2D(4, 5, name="conv")(pixels), name="valid")

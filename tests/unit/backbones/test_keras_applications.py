@@ -134,6 +134,21 @@ def test_another_number_of_channels_takes_the_kernel_in_a_circle(
     assert all(np.array_equal(a, b) for a, b in zip(other, twin, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("name", "channels"), [("MobileNetV2", 1), ("MobileNetV2", 4), ("VGG16", 1)]
+)
+def test_a_file_of_just_that_many_channels_is_loaded_as_it_is(
+    name: str, channels: int, tmp_path: Path
+) -> None:
+    shape = (32, 32, channels)
+    first = tk.backbones.load(name, input_shape=shape, weights=None).network
+    first.save_weights(tmp_path / "own.weights.h5")
+    path = tmp_path / "own.weights.h5"
+    again = tk.backbones.load(name, input_shape=shape, weights=path).network
+    pixels = pictures(channels)
+    np.testing.assert_array_equal(again.predict_on_batch(pixels), first.predict_on_batch(pixels))
+
+
 MOBILENET_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 
 
