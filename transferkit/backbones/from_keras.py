@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+
 from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.backbones import graph, network
@@ -68,10 +70,12 @@ class KerasNetwork:
         """
         network.check_shape(self.about, input_shape, verb="load")
         height, width, channels = input_shape
-        if channels == 1 and self.about.channels == 3 and not self.rule.is_uniform:
+        if channels == 1 and self.about.channels == 3:
             channels = 3  # grey is shown three times; see network.assemble
         try:
             copy = self._filled((height, width, channels), weights)
+            if channels != self.about.channels:  # only a call shows layers that count channels
+                copy(np.zeros((1, height, width, channels), np.float32), training=False)
             return network.assemble(
                 copy, self.about, self.rule, input_shape=input_shape, divide=self._divide
             )
