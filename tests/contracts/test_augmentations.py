@@ -16,7 +16,7 @@ from transferkit.augment.keys import image_keys
 from transferkit.augment.operation import registry
 from transferkit.errors import SpecError
 from transferkit.spec import Augmentation
-from transferkit.testing import check_augmentation
+from transferkit.testing import check_augmentation, check_mix
 
 Array = np.ndarray[Any, Any]
 
@@ -150,6 +150,10 @@ def mixed(mix: Any, places: Any, view: int = 0) -> tuple[Array, Array]:
     given = (everything[places], labels[places], everything[theirs], labels[theirs])
     pixels, rows = mix.mix(*map(tf.constant, given), made)
     return np.asarray(pixels), np.asarray(rows)
+
+
+def test_a_mix_keeps_every_rule_of_its_contract(mix: Any) -> None:
+    check_mix(mix)
 
 
 def test_a_mix_is_no_function_of_who_shares_the_batch(mix: Any) -> None:
