@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from transferkit import _keras
-from transferkit.augment.keys import image_keys
+from transferkit import _keras, augment
+from transferkit.augment.keys import fold, image_keys
+from transferkit.augment.pipeline import Pipeline
 from transferkit.errors import SpecError, TransferKitError, explain
 from transferkit.spec import Augmentation, Mix
 from transferkit.testing.contract import Breach, Contract
@@ -227,6 +228,22 @@ def _graphs_agree(trial: AugmentationTrial) -> Breach | None:
         return Breach("the pixels differ from those of an eager call", "Use TensorFlow's own ops.")
     if not np.array_equal(labels, trial.together[1]):
         return Breach("the labels differ from those of an eager call", "Use TensorFlow's own ops.")
+    return None
+
+
+@AUGMENTATIONS.rule(
+    "is-the-same-in-a-pipeline", "a pipeline of it alone does what its own apply does"
+)
+def _is_the_same_in_a_pipeline(trial: AugmentationTrial) -> Breach | None:
+    if isinstance(trial.operation, Pipeline):  # its operations would only change their numbers
+        return None
+    images, made = _keras.tf().constant(trial.images), keys(range(_COUNT))
+    alone = trial.operation.apply(images, trial.rows, fold(made, 0))
+    within = augment.pipeline(trial.operation).apply(images, trial.rows, made)
+    for what, own, given in zip(("pixels", "labels"), alone, within, strict=True):
+        if not np.array_equal(own, given):
+            mend = "Leave apply to the matrix, or have no attributes `matrix` and `fill`."
+            return Breach(f"there the {what} differ", mend)
     return None
 
 

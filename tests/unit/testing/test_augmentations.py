@@ -101,6 +101,11 @@ def by_place(made: Any, images: Any) -> Any:
     return made / tf.cast(1 + second, tf.float32)[:, None, None, None]
 
 
+def flat(self: Any, keys: Any, height: Any, width: Any) -> Any:
+    """The matrix of an operation that moves nothing."""
+    return tf.eye(3, batch_shape=[len(keys)])
+
+
 CASES = (
     Broken("is-a-frozen-value", "it has no hash (", with_field([3])),
     Broken(
@@ -166,6 +171,7 @@ CASES = (
         "NotImplementedError was raised",
         pixels(lambda made, images: tf.constant(np.asarray(made))),
     ),
+    Broken("is-the-same-in-a-pipeline", "there the pixels differ", {"matrix": flat, "fill": None}),
     Broken("survives-its-config", "its config is no JSON (", with_field(frozenset({3}))),
     Broken("survives-its-config", "comes back", with_field(float("nan"))),
     Broken("survives-its-config", "its config is not understood (", {"name": "test_unknown"}),
