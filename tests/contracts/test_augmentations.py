@@ -100,6 +100,14 @@ def test_labels_are_handed_on_as_they_are(operation: Any) -> None:
         np.testing.assert_array_equal(given, before)
 
 
+def test_an_empty_batch_stays_empty(operation: Any) -> None:
+    tf = _keras.tf()
+    assert applied(operation, pictures()[:0], keys([])).shape == (0, 12, SIDE, 3)
+    within = tf.function(lambda images: operation.apply(images, None, keys([]))[0])
+    unknown = within.get_concrete_function(tf.TensorSpec((None, 12, SIDE, 3)))
+    assert unknown(tf.constant(pictures()[:0])).shape == (0, 12, SIDE, 3)
+
+
 def tiny() -> Any:
     keras = _keras.keras()
     keras.utils.set_random_seed(0)
