@@ -198,6 +198,20 @@ def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:
         tk.backbones.load("VGG16", input_shape=(32, 32, 3), weights="/nowhere/mine.weights.h5")
 
 
+def test_an_h5_file_with_a_top_is_told_where_it_fits(tmp_path: Path) -> None:
+    whole = _keras.keras().applications.MobileNetV2(
+        weights=None, classes=2, input_shape=(32, 32, 3)
+    )
+    whole.save(tmp_path / "whole.h5")
+    with pytest.raises(
+        WeightsError,
+        match=r"A \.h5 file with a top fits tk\.backbones\.classifier only; save it as",
+    ):
+        tk.backbones.load("MobileNetV2", input_shape=(32, 32, 3), weights=tmp_path / "whole.h5")
+    whole.save_weights(tmp_path / "whole.weights.h5")
+    tk.backbones.load("MobileNetV2", input_shape=(32, 32, 3), weights=tmp_path / "whole.weights.h5")
+
+
 def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     keras = _keras.keras()
     tiny = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
