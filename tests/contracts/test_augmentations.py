@@ -16,7 +16,7 @@ from transferkit.augment.keys import image_keys
 from transferkit.augment.operation import registry
 from transferkit.errors import SpecError
 from transferkit.spec import Augmentation
-from transferkit.testing import check_augmentation
+from transferkit.testing import check_augmentation, check_mix
 
 Array = np.ndarray[Any, Any]
 
@@ -100,6 +100,14 @@ def test_labels_are_handed_on_as_they_are(operation: Any) -> None:
         np.testing.assert_array_equal(given, before)
 
 
+def test_an_empty_batch_stays_empty(operation: Any) -> None:
+    tf = _keras.tf()
+    assert applied(operation, pictures()[:0], keys([])).shape == (0, 12, SIDE, 3)
+    within = tf.function(lambda images: operation.apply(images, None, keys([]))[0])
+    unknown = within.get_concrete_function(tf.TensorSpec((None, 12, SIDE, 3)))
+    assert unknown(tf.constant(pictures()[:0])).shape == (0, 12, SIDE, 3)
+
+
 def tiny() -> Any:
     keras = _keras.keras()
     keras.utils.set_random_seed(0)
@@ -150,6 +158,10 @@ def mixed(mix: Any, places: Any, view: int = 0) -> tuple[Array, Array]:
     given = (everything[places], labels[places], everything[theirs], labels[theirs])
     pixels, rows = mix.mix(*map(tf.constant, given), made)
     return np.asarray(pixels), np.asarray(rows)
+
+
+def test_a_mix_keeps_every_rule_of_its_contract(mix: Any) -> None:
+    check_mix(mix)
 
 
 def test_a_mix_is_no_function_of_who_shares_the_batch(mix: Any) -> None:

@@ -9,6 +9,7 @@ from transferkit import _keras
 from transferkit._types import Tensor
 from transferkit.augment import keys as draws
 from transferkit.augment import warp
+from transferkit.augment.geometry import Moving
 from transferkit.spec import Augmentation, Mix
 
 __all__ = ["Numbered", "Partners", "through"]
@@ -57,7 +58,7 @@ def through(
         if isinstance(first, Mix):
             its_images, its_labels = _prepared(operations, run[0], next(partners))
             images, labels = first.mix(images, labels, its_images, its_labels, folded[0])
-        elif isinstance(first, warp.Geometric):
+        elif _only_moves(first):
             images = _move(images, [each.operation for each in run], folded)
         else:
             images, labels = first.apply(images, labels, folded[0])
@@ -81,9 +82,9 @@ def _runs(operations: Sequence[Numbered]) -> Iterator[list[Numbered]]:
     run: list[Numbered] = []
     fill: warp.Fill | None = None
     for each in operations:
-        operation = each.operation
-        own = operation.fill if isinstance(operation, warp.Geometric) else None
-        joins = run and all(isinstance(one.operation, warp.Geometric) for one in (run[0], each))
+        operation: Any = each.operation
+        own = operation.fill if _only_moves(operation) else None
+        joins = run and all(_only_moves(one.operation) for one in (run[0], each))
         if run and not (joins and (own is None or fill is None or own == fill)):
             yield run
             run, fill = [], None
@@ -91,6 +92,13 @@ def _runs(operations: Sequence[Numbered]) -> Iterator[list[Numbered]]:
         fill = own or fill
     if run:
         yield run
+
+
+def _only_moves(operation: object) -> bool:
+    """Whether its matrix says all of it: an `apply` that extends ours does more than move."""
+    if isinstance(operation, Moving):
+        return type(operation).apply is Moving.apply
+    return isinstance(operation, warp.Geometric) and callable(operation.matrix)
 
 
 def _move(images: Tensor, operations: Sequence[Any], keys: Sequence[Tensor]) -> Tensor:

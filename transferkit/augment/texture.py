@@ -61,7 +61,12 @@ class Blur(Operation):
         tf = _keras.tf()
         sigma = draws.uniform(keys, *self.sigma, 0)
         hit = draws.chance(keys, self.probability, 1)[:, None, None, None]
-        return tf.where(hit, _blurred(images, sigma, math.ceil(3 * self.sigma[1])), images), labels
+        made = tf.cond(  # a convolution takes no empty batch
+            tf.size(images) > 0,
+            lambda: _blurred(images, sigma, math.ceil(3 * self.sigma[1])),
+            lambda: images,
+        )
+        return tf.where(hit, made, images), labels
 
 
 def noise(amount: float) -> Noise:

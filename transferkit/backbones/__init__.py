@@ -18,7 +18,8 @@ import warnings
 from typing import cast
 
 from transferkit._registry import Registry
-from transferkit._types import KerasModel
+from transferkit._types import KerasModel, PathLike
+from transferkit.backbones.arguments import checked_name, checked_shape, checked_weights
 from transferkit.backbones.from_keras import KerasNetwork, from_keras
 from transferkit.backbones.graph import rewire
 from transferkit.backbones.info import Preprocessing
@@ -106,8 +107,9 @@ def find(name: str) -> tuple[str, str]:
 
     Raises:
         UnknownNameError: If there is none; the nearest names are named.
-        SpecError: If several sources have a bare name.
+        SpecError: If `name` is no text, or several sources have a bare name.
     """
+    name = checked_name(name, verb="backbones")
     if ":" in name:
         source, bare = name.split(":", 1)
         if bare not in _SOURCES.get(source, verb="backbones").names():
@@ -147,7 +149,7 @@ def load(
     name: str | BackboneNetwork,
     *,
     input_shape: tuple[int, int, int] | None = None,
-    weights: str | None = "pretrained",
+    weights: PathLike | None = "pretrained",
 ) -> Backbone:
     """Build a backbone and fill it with weights, with variables of its own each time.
 
@@ -161,19 +163,24 @@ def load(
         UnknownNameError: If there is no such backbone or no such weights.
         BackboneError: If it cannot take that shape.
         WeightsNotFoundError: If the weights cannot be found; says which file to put where.
+        SpecError: If an argument is nothing of what it may be.
     """
-    if not isinstance(name, str):
-        shape = input_shape or (*name.info.image_size, name.info.channels)
-        return name.load(input_shape=shape, weights=weights)
-    source, bare = find(name)
+    shape = None if input_shape is None else checked_shape(input_shape)
+    chosen = checked_weights(weights, verb="backbones.load")
+    if is_network(name):
+        network = cast("BackboneNetwork", name)
+        return network.load(input_shape=shape or _own_shape(network.info), weights=chosen)
+    source, bare = find(cast("str", name))
     known = _SOURCES.get(source, verb="backbones")
-    if input_shape is None:
-        about = known.info(bare)
-        input_shape = (*about.image_size, about.channels)
-    return known.load(bare, input_shape=input_shape, weights=weights)
+    shape = shape or _own_shape(known.info(bare))
+    return known.load(bare, input_shape=shape, weights=chosen)
 
 
-def classifier(name: str, *, weights: str | None = "imagenet") -> KerasModel:
+def _own_shape(about: BackboneInfo) -> tuple[int, int, int]:
+    return (*about.image_size, about.channels)
+
+
+def classifier(name: str, *, weights: PathLike | None = "imagenet") -> KerasModel:
     """A Keras Applications network with its own 1000-way top: raw pixels in, probabilities out.
 
     Args:
@@ -185,8 +192,9 @@ def classifier(name: str, *, weights: str | None = "imagenet") -> KerasModel:
 
     Raises:
         UnknownNameError: If there is no such network.
-        SpecError: If its source has no classifiers.
+        SpecError: If its source has no classifiers, or an argument is nothing of what it may be.
     """
+    chosen = checked_weights(weights, verb="classifier")
     source, bare = find(name)
     if source != "keras":
         raise SpecError(
@@ -197,7 +205,7 @@ def classifier(name: str, *, weights: str | None = "imagenet") -> KerasModel:
                 received={"name": name},
             )
         )
-    return _KERAS.classifier(bare, weights=weights)
+    return _KERAS.classifier(bare, weights=chosen)
 
 
 def is_network(value: object) -> bool:
@@ -227,8 +235,9 @@ def register(
         replace: Whether a name that is taken may be given anew.
 
     Raises:
-        SpecError: If the name is taken or holds a colon, or `backbone` is neither.
+        SpecError: If the name is no text, taken or holds a colon, or `backbone` is neither.
     """
+    name = checked_name(name, verb="register")
     if ":" in name or not name:
         raise SpecError(
             explain(

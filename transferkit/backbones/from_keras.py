@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+
 from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.backbones import graph, network
@@ -17,6 +19,7 @@ from transferkit.errors import (
     SpecError,
     TransferKitError,
     UnknownNameError,
+    WeightsError,
     explain,
 )
 from transferkit.spec import BackboneInfo
@@ -67,10 +70,12 @@ class KerasNetwork:
         """
         network.check_shape(self.about, input_shape, verb="load")
         height, width, channels = input_shape
-        if channels == 1 and self.about.channels == 3 and not self.rule.is_uniform:
+        if channels == 1 and self.about.channels == 3:
             channels = 3  # grey is shown three times; see network.assemble
         try:
             copy = self._filled((height, width, channels), weights)
+            if channels != self.about.channels:  # only a call shows layers that count channels
+                copy(np.zeros((1, height, width, channels), np.float32), training=False)
             return network.assemble(
                 copy, self.about, self.rule, input_shape=input_shape, divide=self._divide
             )
@@ -96,15 +101,10 @@ class KerasNetwork:
     def _filled(self, shape: tuple[int, int, int], weights: str | None) -> KerasModel:
         if weights is not None and is_path(weights):
             found(weights)
+            return self._from_file(shape, weights)
         copy = self._copy(shape)
         if weights == "pretrained":
             network.copy_weights(self.model, copy)
-        elif weights is not None and is_path(weights):
-            fits = shape[2] == self.about.channels
-            own = copy if fits else self._copy((*shape[:2], self.about.channels))
-            load_file(own, weights)
-            if not fits:
-                network.copy_weights(own, copy)
         elif weights is not None:
             raise UnknownNameError(
                 explain(
@@ -114,6 +114,21 @@ class KerasNetwork:
                     received={"weights": weights},
                 )
             )
+        return copy
+
+    def _from_file(self, shape: tuple[int, int, int], path: str) -> KerasModel:
+        """A file of just that many channels, or of the model's own."""
+        copy = self._copy(shape)
+        try:
+            load_file(copy, path)
+        except WeightsError:
+            if shape[2] == self.about.channels:
+                raise
+        else:
+            return copy
+        own, copy = self._copy((*shape[:2], self.about.channels)), self._copy(shape)
+        load_file(own, path)
+        network.copy_weights(own, copy)
         return copy
 
     def _copy(self, shape: tuple[int, int, int]) -> KerasModel:

@@ -19,6 +19,7 @@ __all__ = [
     "flattened",
     "is_functional",
     "is_plain",
+    "kinds_before",
     "layer_names",
     "rewire",
 ]
@@ -81,6 +82,21 @@ def is_plain(model: KerasModel) -> bool:
 def layer_names(model: KerasModel) -> tuple[str, ...]:
     """The names of a model's layers in source order, nested models opened."""
     return tuple(layer.name for layer in _flat_layers(model))
+
+
+def kinds_before(model: KerasModel, layer: str) -> frozenset[str]:
+    """The kinds of the layers and operations through which a layer reads a model's input.
+
+    Args:
+        model: As for `rewire`, which has to follow: the layers hold one call more afterwards.
+        layer: The layer's name; it may stand in a nested model.
+    """
+    own = _opened(model).inputs[0]
+    trace = _Trace(())
+    trace.run(model, _keras.keras().Input(own.shape[1:], dtype=own.dtype))
+    read = [tensor for _, inputs, name in trace.edges if name == layer for tensor in inputs]
+    before = {tensor for end in read for tensor in trace.leading_to(end)}
+    return frozenset(trace.kinds[name] for out, _, name in trace.edges if out in before)
 
 
 def rewire(model: KerasModel, entry: Tensor, *, without: Collection[str] = ()) -> Rewired:
@@ -173,6 +189,7 @@ class _Trace:
         self._without = without
         self.outputs: dict[str, Tensor] = {}
         self.strides: dict[str, int] = {}
+        self.kinds: dict[str, str] = {}
         self.order: list[str] = []
         self.edges: list[tuple[int, list[int], str]] = []  # output, inputs, operation
         self._stride_of: dict[int, int] = {}
@@ -213,11 +230,12 @@ class _Trace:
             self.edges.append((id(out), [id(x) for x in inputs], operation.name))
             self.outputs[operation.name] = out
             self.strides[operation.name] = stride
+        self.kinds[operation.name] = type(operation).__name__
         self.order.append(operation.name)
 
     def cut_names(self, features: Tensor) -> tuple[str, ...]:
         """Layers after which exactly one tensor is alive."""
-        useful = self._leading_to(id(features))
+        useful = self.leading_to(id(features))
         edges = [edge for edge in self.edges if edge[0] in useful]
         position = {out: index for index, (out, _, _) in enumerate(edges)}
         last_use = dict(position)
@@ -233,7 +251,8 @@ class _Trace:
                 cuts.append(name)
         return tuple(cuts)
 
-    def _leading_to(self, target: int) -> set[int]:
+    def leading_to(self, target: int) -> set[int]:
+        """The ids of a tensor and of those that it follows from."""
         feeds: dict[int, list[int]] = {edge[0]: edge[1] for edge in self.edges}
         found, waiting = set(), [target]
         while waiting:

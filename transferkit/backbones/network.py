@@ -19,6 +19,16 @@ from transferkit.spec import BackboneInfo, Taps
 
 __all__ = ["LoadedBackbone", "assemble", "attach", "check_shape", "copy_weights"]
 
+_CHANNEL_BY_CHANNEL = frozenset(
+    {
+        *("InputLayer", "Identity", "Cast", "Rescaling", "Normalization", "Resizing"),
+        *("ZeroPadding2D", "Cropping2D", "UpSampling2D", "AveragePooling2D", "MaxPooling2D"),
+        *("Activation", "ReLU", "Dropout", "GaussianNoise", "GaussianDropout"),
+        *("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Negative"),
+    }
+)
+"""Kinds of layers and operations that leave each channel where it is."""
+
 
 @dataclass(frozen=True)
 class LoadedBackbone:
@@ -141,14 +151,8 @@ def copy_weights(source: KerasModel, target: KerasModel) -> None:
         place = differing[0]
         kernel = source.weights[place]
         shape = (*kernel.shape[:2], channels, *kernel.shape[3:])
-        on_pixels = len(kernel.shape) == 4 and kernel.shape[2] == source.inputs[0].shape[-1]
-        is_conv = any(
-            kernel is weight
-            for layer in source._flatten_layers()
-            if type(layer).__name__ == "Conv2D"
-            for weight in layer.weights
-        )
-        if len(differing) > 1 or not (is_conv and on_pixels) or wanted[place] != shape:
+        fits = len(differing) == 1 and wanted[place] == shape
+        if not (fits and _reads_pixels(kernel, source, target)):
             raise BackboneError(
                 explain(
                     "load",
@@ -161,6 +165,19 @@ def copy_weights(source: KerasModel, target: KerasModel) -> None:
             )
         values[place] = _fit_kernel(values[place], channels)
     _keras.set_weights(target, values)
+
+
+def _reads_pixels(kernel: Any, source: KerasModel, target: KerasModel) -> bool:
+    """Whether it is a convolution's whose every input channel is the same one of the pixels."""
+    if kernel.shape[2] != source.inputs[0].shape[-1]:
+        return False
+    owners = [
+        layer.name
+        for layer in source._flatten_layers()
+        if type(layer).__name__ == "Conv2D"
+        if any(kernel is weight for weight in layer.weights)
+    ]
+    return bool(owners) and graph.kinds_before(target, owners[0]) <= _CHANNEL_BY_CHANNEL
 
 
 def _fit_kernel(kernel: np.ndarray[Any, Any], channels: int) -> np.ndarray[Any, Any]:

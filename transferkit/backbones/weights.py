@@ -79,9 +79,18 @@ def load_file(network: KerasModel, path: str) -> None:
                 f"{file.name} does not fit {network.name}: {reason}",
                 expected=f"a weight file of {network.name} with {len(network.weights)} tensors",
                 received={"weights": path},
-                mend="weights=None starts from random weights.",
+                mend=_mend(file),
             )
         ) from error
+
+
+def _mend(file: Path) -> str:
+    if file.name.endswith(".h5") and not file.name.endswith(".weights.h5"):
+        return (
+            "A .h5 file with a top fits tk.backbones.classifier only; save it as .weights.h5. "
+            "weights=None starts from random weights."
+        )
+    return "weights=None starts from random weights."
 
 
 def load_named(

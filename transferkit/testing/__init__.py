@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from transferkit.testing.augmentations import check_augmentation as check_augmentation
     from transferkit.testing.backbones import check_backbone as check_backbone
     from transferkit.testing.heads import check_head as check_head
+    from transferkit.testing.mixes import check_mix as check_mix
     from transferkit.testing.strategies import freeze_policies as freeze_policies
     from transferkit.testing.strategies import layer_tables as layer_tables
     from transferkit.testing.strategies import selectors as selectors
@@ -50,6 +51,7 @@ __all__ = [
     "check_augmentation",
     "check_backbone",
     "check_head",
+    "check_mix",
     "freeze_policies",
     "layer_tables",
     "selectors",
@@ -59,6 +61,7 @@ _HOME = {
     "check_augmentation": "augmentations",
     "check_backbone": "backbones",
     "check_head": "heads",
+    "check_mix": "mixes",
     "freeze_policies": "strategies",
     "layer_tables": "strategies",
     "selectors": "strategies",

@@ -9,8 +9,6 @@ It says nothing: every rule holds. The rules are in the order of `AUGMENTATIONS.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from transferkit import _keras, augment
-from transferkit.augment.keys import image_keys
-from transferkit.errors import TransferKitError
-from transferkit.spec import Augmentation
+from transferkit.augment.keys import fold, image_keys
+from transferkit.augment.pipeline import Pipeline
+from transferkit.errors import SpecError, TransferKitError, explain
+from transferkit.spec import Augmentation, Mix
 from transferkit.testing.contract import Breach, Contract
+from transferkit.testing.values import frozen_breach, json_breach, refuse_class
 
 __all__ = ["AUGMENTATIONS", "AugmentationTrial", "check_augmentation"]
 
@@ -49,9 +49,7 @@ class AugmentationTrial:
     @cached_property
     def images(self) -> Array:
         """Eight pictures of noise, no square; two of them touch both ends of the range."""
-        drawn = np.random.default_rng(0).uniform(0, 255, (_COUNT, 12, 16, 3))
-        drawn[0], drawn[1] = np.where(drawn[0] < 128, 0, 255), np.where(drawn[1] < 200, 0, 255)
-        return drawn.astype(np.float32)
+        return pictures()
 
     @cached_property
     def rows(self) -> Array:
@@ -74,6 +72,13 @@ class AugmentationTrial:
         return np.asarray(made[0]), made[1]
 
 
+def pictures() -> Array:
+    """Eight pictures of noise, no square; two of them touch both ends of the range."""
+    drawn = np.random.default_rng(0).uniform(0, 255, (_COUNT, 12, 16, 3))
+    drawn[0], drawn[1] = np.where(drawn[0] < 128, 0, 255), np.where(drawn[1] < 200, 0, 255)
+    return drawn.astype(np.float32)
+
+
 def keys(places: Any) -> Any:
     """The keys of pictures at these places of a data set."""
     return image_keys(7, 0, np.asarray(places, np.int64))
@@ -91,24 +96,25 @@ def check_augmentation(operation: Augmentation) -> None:
 
     Raises:
         ContractError: Naming the first rule that is broken, what was seen, and how to mend it.
+        SpecError: If it is a class or a function, or a mix, which `check_mix` looks at.
     """
+    refuse_class("check_augmentation", operation)
+    if isinstance(operation, Mix):
+        raise SpecError(
+            explain(
+                "check_augmentation",
+                f"{type(operation).__name__} is a mix, which joins pictures with others",
+                expected="an operation with apply(images, labels, keys)",
+                received={"operation": operation},
+                mend=f"check_mix({operation!r})",
+            )
+        )
     AUGMENTATIONS.check(AugmentationTrial(operation), called=type(operation).__name__)
 
 
 @AUGMENTATIONS.rule("is-a-frozen-value", "an operation is a frozen dataclass with a hash")
 def _is_a_frozen_value(trial: AugmentationTrial) -> Breach | None:
-    operation: Any = trial.operation
-    settings = getattr(type(operation), "__dataclass_params__", None)
-    if settings is None or not settings.frozen:
-        mend = "Write @dataclass(frozen=True) above the class."
-        return Breach(f"{type(operation).__name__} is no frozen dataclass", mend)
-    try:
-        same = hash(dataclasses.replace(operation)) == hash(operation)
-    except TypeError as error:
-        return Breach(f"it has no hash ({error})", "Make tuples of lists in __post_init__.")
-    if not same or dataclasses.replace(operation) != operation:
-        return Breach("a copy of it is not equal to it", "Leave __eq__ to the dataclass.")
-    return None
+    return frozen_breach(trial.operation)
 
 
 @AUGMENTATIONS.rule("gives-a-pair", "apply(images, labels, keys) gives the pair (images, labels)")
@@ -226,23 +232,23 @@ def _graphs_agree(trial: AugmentationTrial) -> Breach | None:
 
 
 @AUGMENTATIONS.rule(
+    "is-the-same-in-a-pipeline", "a pipeline of it alone does what its own apply does"
+)
+def _is_the_same_in_a_pipeline(trial: AugmentationTrial) -> Breach | None:
+    if isinstance(trial.operation, Pipeline):  # its operations would only change their numbers
+        return None
+    images, made = _keras.tf().constant(trial.images), keys(range(_COUNT))
+    alone = trial.operation.apply(images, trial.rows, fold(made, 0))
+    within = augment.pipeline(trial.operation).apply(images, trial.rows, made)
+    for what, own, given in zip(("pixels", "labels"), alone, within, strict=True):
+        if not np.array_equal(own, given):
+            mend = "Leave apply to the matrix, or have no attributes `matrix` and `fill`."
+            return Breach(f"there the {what} differ", mend)
+    return None
+
+
+@AUGMENTATIONS.rule(
     "survives-its-config", "an operation is registered, and JSON of its config gives it again"
 )
 def _survives_its_config(trial: AugmentationTrial) -> Breach | None:
-    operation: Any = trial.operation
-    if not hasattr(operation, "to_config"):
-        mend = "Derive the class from transferkit.augment.operation.Operation."
-        return Breach("it has no method to_config", mend)
-    try:
-        text = json.dumps(operation.to_config())
-    except TypeError as error:
-        return Breach(f"its config is no JSON ({error})", "Keep numbers, flags and words only.")
-    try:
-        again: Any = augment.from_config(json.loads(text))
-    except TransferKitError as error:
-        mend = "Name it in the entry points 'transferkit.augmentations', or register it."
-        return Breach(f"its config is not understood ({error})", mend)
-    if again != operation or again.to_config() != operation.to_config():
-        what = f"{again!r} comes back"
-        return Breach(what, "Bring every argument to one form in __post_init__.")
-    return None
+    return json_breach(trial.operation)

@@ -14,7 +14,7 @@ from transferkit.spec import Backbone, BackboneInfo
 from transferkit.testing.contract import Breach, Contract
 from transferkit.testing.subjects import BackboneSubject
 
-__all__ = ["BACKBONE"]
+__all__ = ["BACKBONE", "no_info"]
 
 BACKBONE: Contract[BackboneSubject] = Contract("check_backbone")
 
@@ -24,7 +24,7 @@ def info_is_whole(subject: BackboneSubject) -> Breach | None:
     """What is known without loading can be used."""
     info: object = subject.info
     if not isinstance(info, BackboneInfo):
-        return Breach(f"`info` is a {type(info).__name__}", mend="Return a BackboneInfo(...).")
+        return no_info(info)
     wrong = [
         name
         for name, holds in {
@@ -38,6 +38,11 @@ def info_is_whole(subject: BackboneSubject) -> Breach | None:
     ]
     seen = ", ".join(f"{name}={getattr(info, name)!r}" for name in wrong)
     return Breach(f"it has {seen}", mend="Correct it in BackboneInfo(...).") if wrong else None
+
+
+def no_info(info: object) -> Breach:
+    """What is said of an `info` that is none; the check cannot even begin with it."""
+    return Breach(f"`info` is a {type(info).__name__}", mend="Return a BackboneInfo(...).")
 
 
 @BACKBONE.rule("has-every-part", "`load` gives an object with all attributes of spec.Backbone")

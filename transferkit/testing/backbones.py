@@ -20,8 +20,8 @@ from transferkit import backbones
 from transferkit._types import ImageSize
 from transferkit._types import image_size as as_size
 from transferkit.errors import BackboneError, SpecError, TransferKitError, explain
-from transferkit.spec import BackboneNetwork, BackboneSource
-from transferkit.testing.backbone_rules import BACKBONE
+from transferkit.spec import BackboneInfo, BackboneNetwork, BackboneSource
+from transferkit.testing.backbone_rules import BACKBONE, no_info
 from transferkit.testing.contract import Breach
 from transferkit.testing.subjects import BackboneSubject, OneOfASource, Registered
 from transferkit.trained import load
@@ -54,8 +54,13 @@ def check_backbone(
         SpecError: If `backbone` is none of these, or `name` is missing or too much.
     """
     network = _as_network(backbone, name)
-    size = as_size(image_size or network.info.image_size, verb="check_backbone")
-    called = backbone if isinstance(backbone, str) else name or str(network.info.name)
+    about: object = network.info
+    called = backbone if isinstance(backbone, str) else name or type(backbone).__name__
+    if not isinstance(about, BackboneInfo):
+        rule = BACKBONE.rules[0]
+        raise BACKBONE.broken(rule.name, rule.says, no_info(about), called=called)
+    called = called if name or isinstance(backbone, str) else str(about.name)
+    size = as_size(image_size or about.image_size, verb="check_backbone")
     with tempfile.TemporaryDirectory() as folder:
         BACKBONE.check(BackboneSubject(network, size, Path(folder), seed), called=called)
 

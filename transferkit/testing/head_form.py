@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from transferkit import _keras
@@ -10,6 +9,7 @@ from transferkit.errors import SpecError, TransferKitError
 from transferkit.spec import Taps
 from transferkit.testing.contract import Breach, Contract
 from transferkit.testing.head_trial import TARGETS, HeadTrial, half_precision
+from transferkit.testing.values import frozen_breach
 
 __all__ = ["BINDS", "HEADS"]
 
@@ -23,18 +23,7 @@ _BOUND = ("head", "target", "needs", "activation", "build", "loss", "metrics", "
 
 @HEADS.rule("is-a-frozen-value", "a head is a frozen dataclass whose equals have the same hash")
 def _is_a_frozen_value(trial: HeadTrial) -> Breach | None:
-    head: Any = trial.head
-    settings = getattr(type(head), "__dataclass_params__", None)
-    if settings is None or not settings.frozen:
-        mend = "Write @dataclass(frozen=True) above the class."
-        return Breach(f"{type(head).__name__} is no frozen dataclass", mend)
-    try:
-        same = hash(dataclasses.replace(head)) == hash(head)
-    except TypeError as error:
-        return Breach(f"it has no hash ({error})", "Make tuples of lists in __post_init__.")
-    if not same or dataclasses.replace(head) != head:
-        return Breach("a copy of it is not equal to it", "Leave __eq__ to the dataclass.")
-    return None
+    return frozen_breach(trial.head)
 
 
 @HEADS.rule("binds-to-a-target", BINDS)

@@ -16,6 +16,7 @@ from transferkit.testing.contract import Breach
 from transferkit.testing.head_form import BINDS
 from transferkit.testing.head_numbers import HEADS
 from transferkit.testing.head_trial import TARGETS, HeadTrial, fitting_target
+from transferkit.testing.values import refuse_class
 
 __all__ = ["HEADS", "check_head"]
 
@@ -31,7 +32,9 @@ def check_head(head: Head, *, target: Target | None = None, labels: Any = None) 
 
     Raises:
         ContractError: Naming the first rule that is broken, what was seen, and how to mend it.
+        SpecError: If it is a class or a function.
     """
+    refuse_class("check_head", head)
     called = type(head).__name__
     chosen = target or fitting_target(head)
     if isinstance(chosen, Exception):

@@ -10,6 +10,7 @@ import pytest
 
 import transferkit as tk
 from transferkit.augment import keys
+from transferkit.augment.geometry import Rotate
 from transferkit.augment.pipeline import Pipeline
 from transferkit.augment.runs import Partners
 from transferkit.errors import SpecError
@@ -87,6 +88,37 @@ def test_a_strangers_mix_joins_a_pipeline() -> None:
     theirs = mix.partners(keys.fold(keys.image_keys(5, 3, range(9)), 0).numpy(), 9)
     np.testing.assert_allclose(pixels, (PICTURES + PICTURES[theirs]) / 2, rtol=1e-6)
     np.testing.assert_allclose(rows, (ROWS + ROWS[theirs]) / 2)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Dimmed(Rotate):
+    """One of ours, extended."""
+
+    def apply(self, images: Any, labels: Any, keys: Any) -> Any:
+        moved, labels = super().apply(images, labels, keys)
+        return moved / 2, labels
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """A stranger whose `matrix` is a table, and no method."""
+
+    matrix: tuple[int, ...] = (1, 2)
+    fill: str = "reflect"
+
+    def apply(self, images: Any, labels: Any, keys: Any) -> Any:
+        return 255 - images, labels
+
+
+@pytest.mark.parametrize("operation", [Dimmed(40), Grid()])
+def test_an_operation_that_does_more_than_move_keeps_its_apply(operation: Any) -> None:
+    between = tk.augment.pipeline(C, operation, A)
+    made = keys.image_keys(5, 3, range(9))
+    given, _ = between.apply(PICTURES, None, made)
+    image = PICTURES
+    for number, each in enumerate((C, operation, A)):
+        image, _ = each.apply(image, None, keys.fold(made, number))
+    np.testing.assert_allclose(given, image, atol=1e-3)
 
 
 def test_labels_may_be_left_out() -> None:

@@ -728,6 +728,63 @@ def test_a_grey_picture_gives_what_its_repetition_gives(rule: str) -> None:
     )
 
 
+def counting(pixels: Any) -> Any:
+    """Three numbers, one for each channel, in a layer that no weight belongs to."""
+    x = layers.Rescaling([1 / 60, 1 / 50, 1 / 70], [-1.0, -2.0, -3.0], name="scaled")(pixels)
+    return layers.Conv2D(4, 3, padding="same", name="conv")(x)
+
+
+def turning(pixels: Any) -> Any:
+    conv = layers.Conv2D(4, 3, padding="same", name="conv")
+    return conv(pixels[..., ::-1] / 127.5 - 1.0)
+
+
+@pytest.mark.parametrize("body", [counting, turning])
+def test_a_network_that_knows_its_channels_takes_grey_three_times(body: Any) -> None:
+    pixels = keras.Input(SHAPE)
+    model = with_drawn_weights(keras.Model(pixels, body(pixels), name="knowing"))
+    one = pictures()[..., :1]
+    given = features(load(model, (32, 32, 1)), one)
+    expected = model(np.repeat(one, 3, axis=-1))
+    np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("weights", ["pretrained", None])
+def test_layers_that_count_channels_are_told_before_training(
+    channels: int, weights: str | None
+) -> None:
+    pixels = keras.Input(SHAPE)
+    model = keras.Model(pixels, counting(pixels), name="counting")
+    with pytest.raises(BackboneError, match="counting cannot be built for these pictures"):
+        load(model, (32, 32, channels), weights=weights)
+
+
+def minus_the_mean(pixels: Any) -> Any:
+    x = layers.Subtract(name="less")([pixels, keras.ops.mean(pixels, axis=-1, keepdims=True)])
+    return layers.Conv2D(4, 3, name="conv")(x)
+
+
+@pytest.mark.parametrize("body", [turning, minus_the_mean])
+def test_kernels_go_to_other_channels_only_where_each_reads_its_own(body: Any) -> None:
+    pixels = keras.Input(SHAPE)
+    model = keras.Model(pixels, body(pixels), name="turning")
+    with pytest.raises(BackboneError, match="weights of turning cannot be carried over"):
+        load(model, (32, 32, 4))
+
+
+def test_what_leaves_channels_where_they_are_may_stand_before_the_convolution() -> None:
+    pixels = keras.Input(SHAPE)
+    x = layers.ZeroPadding2D(name="pad")(pixels / 127.5 - 1.0)
+    x = layers.Conv2D(4, 3, use_bias=False, name="conv")(x)
+    model = with_drawn_weights(keras.Model(pixels, x, name="scaling"))
+    four = load(model, (32, 32, 4))
+    kernel = np.asarray(four.network.get_layer("conv").kernel)
+    wanted = np.asarray(model.get_layer("conv").kernel)[:, :, [0, 1, 2, 0]] * 3 / 4
+    np.testing.assert_allclose(kernel, wanted, rtol=1e-6)
+    assert features(four, pictures(4)).shape == (2, 32, 32, 4)
+
+
 def test_more_channels_than_three_keep_the_first_three_in_the_networks_order() -> None:
     pixels = keras.Input(SHAPE)
     x = layers.Conv2D(4, 1, use_bias=False, name="conv")(pixels)
@@ -757,7 +814,7 @@ def depthwise(pixels: Any) -> Any:
 def test_other_channels_than_one_convolution_can_take_are_refused(body: Any) -> None:
     pixels = keras.Input(SHAPE)
     model = keras.Model(pixels, body(pixels), name="odd")
-    for channels in (1, 2, 4):
+    for channels in (2, 4):
         with pytest.raises(BackboneError, match="cannot be carried over to this shape"):
             load(model, (32, 32, channels))
 
@@ -861,6 +918,17 @@ def test_a_weight_file_is_fitted_to_other_channels(tmp_path: Path) -> None:
         features(load(model, (32, 32, 1)), one),
         rtol=1e-6,
     )
+
+
+def test_a_weight_file_of_just_that_many_channels_is_loaded_as_it_is(tmp_path: Path) -> None:
+    path = str(tmp_path / "four.weights.h5")
+    first = load(chain(), (32, 32, 4), weights=None)
+    first.network.save_weights(path)
+    again = load(chain(), (32, 32, 4), weights=path)
+    pixels = pictures(4)
+    np.testing.assert_array_equal(features(again, pixels), features(first, pixels))
+    with pytest.raises(WeightsError, match=r"four\.weights\.h5 does not fit chain"):
+        load(chain(), (32, 32, 2), weights=path)
 
 
 def test_a_shape_that_a_layer_cannot_take_is_told_in_our_words() -> None:

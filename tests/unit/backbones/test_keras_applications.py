@@ -134,6 +134,21 @@ def test_another_number_of_channels_takes_the_kernel_in_a_circle(
     assert all(np.array_equal(a, b) for a, b in zip(other, twin, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("name", "channels"), [("MobileNetV2", 1), ("MobileNetV2", 4), ("VGG16", 1)]
+)
+def test_a_file_of_just_that_many_channels_is_loaded_as_it_is(
+    name: str, channels: int, tmp_path: Path
+) -> None:
+    shape = (32, 32, channels)
+    first = tk.backbones.load(name, input_shape=shape, weights=None).network
+    first.save_weights(tmp_path / "own.weights.h5")
+    path = tmp_path / "own.weights.h5"
+    again = tk.backbones.load(name, input_shape=shape, weights=path).network
+    pixels = pictures(channels)
+    np.testing.assert_array_equal(again.predict_on_batch(pixels), first.predict_on_batch(pixels))
+
+
 MOBILENET_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 
 
@@ -181,6 +196,20 @@ def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:
         )
     with pytest.raises(WeightsNotFoundError, match="There is no folder"):
         tk.backbones.load("VGG16", input_shape=(32, 32, 3), weights="/nowhere/mine.weights.h5")
+
+
+def test_an_h5_file_with_a_top_is_told_where_it_fits(tmp_path: Path) -> None:
+    whole = _keras.keras().applications.MobileNetV2(
+        weights=None, classes=2, input_shape=(32, 32, 3)
+    )
+    whole.save(tmp_path / "whole.h5")
+    with pytest.raises(
+        WeightsError,
+        match=r"A \.h5 file with a top fits tk\.backbones\.classifier only; save it as",
+    ):
+        tk.backbones.load("MobileNetV2", input_shape=(32, 32, 3), weights=tmp_path / "whole.h5")
+    whole.save_weights(tmp_path / "whole.weights.h5")
+    tk.backbones.load("MobileNetV2", input_shape=(32, 32, 3), weights=tmp_path / "whole.weights.h5")
 
 
 def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import transferkit as tk
 from transferkit import _keras
 from transferkit.augment import keys as draws
 from transferkit.augment.operation import Operation, registry
@@ -100,6 +101,11 @@ def by_place(made: Any, images: Any) -> Any:
     return made / tf.cast(1 + second, tf.float32)[:, None, None, None]
 
 
+def flat(self: Any, keys: Any, height: Any, width: Any) -> Any:
+    """The matrix of an operation that moves nothing."""
+    return tf.eye(3, batch_shape=[len(keys)])
+
+
 CASES = (
     Broken("is-a-frozen-value", "it has no hash (", with_field([3])),
     Broken(
@@ -165,6 +171,7 @@ CASES = (
         "NotImplementedError was raised",
         pixels(lambda made, images: tf.constant(np.asarray(made))),
     ),
+    Broken("is-the-same-in-a-pipeline", "there the pixels differ", {"matrix": flat, "fill": None}),
     Broken("survives-its-config", "its config is no JSON (", with_field(frozenset({3}))),
     Broken("survives-its-config", "comes back", with_field(float("nan"))),
     Broken("survives-its-config", "its config is not understood (", {"name": "test_unknown"}),
@@ -222,3 +229,28 @@ def test_what_is_no_operation_at_all_is_told_so() -> None:
         check_augmentation(Nothing())  # type: ignore[arg-type]
     with pytest.raises(ContractError, match="'survives-its-config': it has no method to_config"):
         check_augmentation(Unnamed())
+
+
+def test_an_operation_without_a_name_is_told_to_have_one() -> None:
+    @dataclass(frozen=True, repr=False)
+    class Nameless(Operation):
+        def apply(self, images: Any, labels: Any, keys: Any) -> Any:
+            return images, labels
+
+    with pytest.raises(
+        ContractError, match=r"'survives-its-config': it has no name\..*ClassVar\[s"
+    ):
+        check_augmentation(Nameless())
+
+
+@pytest.mark.parametrize(
+    ("thing", "told"),
+    [
+        (Good, r"Good is a class\..*check_augmentation\(Good\(\)\)"),
+        (lambda images, labels, keys: (images, labels), r"<lambda> is a function\..*frozen=True"),
+        (tk.augment.mixup(), r"Mixup is a mix.*check_mix\(mixup\(\)\)"),
+    ],
+)
+def test_what_is_another_thing_is_told_where_it_belongs(thing: Any, told: str) -> None:
+    with pytest.raises(SpecError, match=f"check_augmentation: {told}"):
+        check_augmentation(thing)

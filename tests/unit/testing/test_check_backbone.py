@@ -81,6 +81,12 @@ def test_a_network_of_a_source_is_checked_by_its_name() -> None:
         testing.check_backbone(GOOD, name="tiny")
 
 
+@pytest.mark.parametrize("info", [None, {"name": "tiny"}])
+def test_an_info_that_is_none_is_told_before_it_is_used(info: Any) -> None:
+    with pytest.raises(ContractError, match="Plugin breaks the rule 'info-is-whole': `info` is a"):
+        testing.check_backbone(Plugin(info=info))
+
+
 def rows(loaded: LoadedBackbone, change: Callable[[Layer], Layer]) -> LoadedBackbone:
     table = LayerTable(tuple(change(row) for row in loaded.table), loaded.table.block_names)
     return replace(loaded, table=table)

@@ -411,3 +411,8 @@ def test_a_broken_head_is_told_which_rule_it_breaks(case: Broken) -> None:
     assert case.told in message
     (rule,) = (each for each in HEADS.rules if each.name == case.rule)
     assert f" Expected that {rule.says}. " in message
+
+
+def test_a_class_of_heads_is_no_head() -> None:
+    with pytest.raises(SpecError, match=r"check_head: Good is a class\..*check_head\(Good\(\)\)"):
+        check_head(Good)  # type: ignore[arg-type]
