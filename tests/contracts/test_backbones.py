@@ -27,8 +27,16 @@ Array = np.ndarray[Any, Any]
 
 IN_FULL = [name for name, case in CASES.items() if case.in_full]
 BY_STRUCTURE = [name for name, case in CASES.items() if not case.in_full]
-MANY_LAYERS = ("DenseNet121", "InceptionResNetV2", "InceptionV3", "NASNetMobile")
-"""Half of the time of all: training and saving these is left to the slow tests."""
+MANY_LAYERS = (
+    "ConvNeXtTiny",
+    "DenseNet121",
+    "EfficientNetV2B0",
+    "InceptionResNetV2",
+    "InceptionV3",
+    "NASNetMobile",
+    "ResNet50V2",
+)
+"""Most of the time of all: training and saving these is left to the slow tests."""
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 

@@ -109,7 +109,7 @@ def test_multilabel_csv(run: Run) -> None:
     )
     assert counted is not None
     assert sum(map(int, counted.groups())) == 40
-    assert shares([scores["accuracy"]])
+    assert shares([scores["subset_accuracy"]])
     assert "Labels(labels=(" in printed
     lines = Path("multilabel-out/shapes.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "path,shapes"
