@@ -33,8 +33,10 @@ MANY_LAYERS = (
     "EfficientNetV2B0",
     "InceptionResNetV2",
     "InceptionV3",
+    "MobileNet",
     "NASNetMobile",
     "ResNet50V2",
+    "Xception",
 )
 """Most of the time of all: training and saving these is left to the slow tests."""
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
