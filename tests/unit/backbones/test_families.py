@@ -152,9 +152,8 @@ def test_four_channels_and_odd_sides_are_built_for_every_family(name: str) -> No
     assert loaded.table.block_names == NETWORKS[name].blocks
 
 
-@pytest.mark.parametrize(
-    "name", ["EfficientNetB0", pytest.param("ConvNeXtTiny", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["EfficientNetB0", "ConvNeXtTiny"])
 def test_a_grey_picture_and_four_channels_take_weights_of_three(name: str, tmp_path: Path) -> None:
     bare = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=SHAPE)
     path = str(tmp_path / "net.weights.h5")
@@ -221,9 +220,7 @@ def test_the_published_statistics_mean_what_the_published_weights_mean(tmp_path:
     assert random.table.names[:3] == ("input_layer", "stem_conv_pad", "stem_conv")
 
 
-@pytest.mark.parametrize(
-    "name", ["EfficientNetB0", pytest.param("ConvNeXtTiny", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", ["EfficientNetB0", "ConvNeXtTiny"])
 def test_a_file_that_fits_neither_layout_is_told_with_the_networks_name(
     name: str, tmp_path: Path
 ) -> None:
