@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,18 @@ def folder(path: Path, kinds: Sequence[str], count: int, seed: int, side: int = 
         for number in range(count):
             picture(kind, rng, side).save(path / kind / f"{number:03}.png")
     return path
+
+
+def add_photo_options(parser: argparse.ArgumentParser) -> None:
+    """``--data`` and ``--weights``, for examples that run on real photos as well."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="a folder with one folder of pictures for each class; shapes are drawn without it",
+    )
+    parser.add_argument(
+        "--weights",
+        default="imagenet",
+        help="the weights of MobileNetV2 if --data is given: imagenet, or a weight file "
+        "(default: %(default)s)",
+    )

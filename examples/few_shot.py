@@ -24,6 +24,7 @@ from pathlib import Path
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import drawn
 import numpy as np
 import own_backbone
 from matplotlib.figure import Figure
@@ -38,17 +39,7 @@ Scores = dict[str, dict[int, list[float]]]  # way, pictures of each class, one s
 def main(arguments: Sequence[str] | None = None) -> Scores:
     """Run the example; returns every accuracy."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--data",
-        type=Path,
-        help="a folder with one folder of pictures for each class; shapes are drawn without it",
-    )
-    parser.add_argument(
-        "--weights",
-        default="imagenet",
-        help="the weights of MobileNetV2 if --data is given: imagenet, or a weight file "
-        "(default: %(default)s)",
-    )
+    drawn.add_photo_options(parser)
     parser.add_argument(
         "--shots",
         type=int,

@@ -29,22 +29,15 @@ __all__ = ["AUGMENTATIONS", "AugmentationTrial", "check_augmentation"]
 Array = np.ndarray[Any, Any]
 Pair = tuple[Array, Any]
 
-_COUNT = 8
-_LEVEL = 1e-3
+COUNT = 8
+LEVEL = 1e-3
 """How far, in grey levels, a graph may be from an eager call, and a value from the range."""
 _KEYED = "Draw every number with transferkit.augment.keys.uniform(keys, low, high)."
 _ALONE = "Let no picture's numbers depend on another's, and add up whole numbers instead of floats."
 
 
-@dataclass(frozen=True)
-class AugmentationTrial:
-    """What the rules of an augmentation look at.
-
-    Attributes:
-        operation: The augmentation.
-    """
-
-    operation: Augmentation
+class Noise:
+    """The pictures and labels that every trial is held on."""
 
     @cached_property
     def images(self) -> Array:
@@ -54,12 +47,23 @@ class AugmentationTrial:
     @cached_property
     def rows(self) -> Array:
         """Labels of the pictures, one-hot."""
-        return np.eye(_COUNT, dtype=np.float32)
+        return np.eye(COUNT, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class AugmentationTrial(Noise):
+    """What the rules of an augmentation look at.
+
+    Attributes:
+        operation: The augmentation.
+    """
+
+    operation: Augmentation
 
     @cached_property
     def together(self) -> Pair:
         """All pictures and their rows, augmented in one batch."""
-        return self.applied(range(_COUNT))
+        return self.applied(range(COUNT))
 
     def applied(self, places: Sequence[int]) -> Pair:
         """The pictures at these places, and their rows, augmented in one batch."""
@@ -74,7 +78,7 @@ class AugmentationTrial:
 
 def pictures() -> Array:
     """Eight pictures of noise, no square; two of them touch both ends of the range."""
-    drawn = np.random.default_rng(0).uniform(0, 255, (_COUNT, 12, 16, 3))
+    drawn = np.random.default_rng(0).uniform(0, 255, (COUNT, 12, 16, 3))
     drawn[0], drawn[1] = np.where(drawn[0] < 128, 0, 255), np.where(drawn[1] < 200, 0, 255)
     return drawn.astype(np.float32)
 
@@ -122,7 +126,7 @@ def _gives_a_pair(trial: AugmentationTrial) -> Breach | None:
     operation: Any = trial.operation
     if not hasattr(operation, "apply"):
         return Breach("it has no method apply", "def apply(self, images, labels, keys): ...")
-    given = operation.apply(_keras.tf().constant(trial.images), trial.rows, keys(range(_COUNT)))
+    given = operation.apply(_keras.tf().constant(trial.images), trial.rows, keys(range(COUNT)))
     if isinstance(given, tuple) and len(given) == 2:
         return None
     return Breach(f"it gives a {type(given).__name__}", "return images, labels")
@@ -147,7 +151,7 @@ def _of_each_colour(trial: AugmentationTrial) -> Iterator[Pair]:
     for channels in (3, 1, 4):
         images = trial.images[..., [0, 1, 2, 0][:channels]]
         try:
-            yield images, trial.applied_to(images, None, range(_COUNT))[0]
+            yield images, trial.applied_to(images, None, range(COUNT))[0]
         except TransferKitError:
             if channels == 3:
                 raise
@@ -159,7 +163,7 @@ def _keeps_the_range(trial: AugmentationTrial) -> Breach | None:
         if not np.isfinite(made).all():
             return Breach("some are not finite", "Look for a division by zero.")
         low, high = float(made.min()), float(made.max())
-        if low < -_LEVEL or high > 255 + _LEVEL:
+        if low < -LEVEL or high > 255 + LEVEL:
             mend = "tf.clip_by_value(images, 0.0, 255.0)"
             return Breach(f"they go from {low:g} to {high:g}", mend)
     return None
@@ -169,7 +173,7 @@ def _keeps_the_range(trial: AugmentationTrial) -> Breach | None:
     "is-a-function-of-its-key", "the same picture with the same key gives the same, bit for bit"
 )
 def _is_a_function_of_its_key(trial: AugmentationTrial) -> Breach | None:
-    images, labels = trial.applied(range(_COUNT))
+    images, labels = trial.applied(range(COUNT))
     if not np.array_equal(images, trial.together[0]):
         return Breach("a second call gives other pixels", _KEYED)
     if not np.array_equal(labels, trial.together[1]):
@@ -197,13 +201,13 @@ def _does_not_know_its_batch(trial: AugmentationTrial) -> Breach | None:
     "labels of every form keep shape and type, stay unchanged where they lie, and None stays None",
 )
 def _keeps_the_form_of_labels(trial: AugmentationTrial) -> Breach | None:
-    given = trial.applied_to(trial.images, None, range(_COUNT))[1]
+    given = trial.applied_to(trial.images, None, range(COUNT))[1]
     if given is not None:
         return Breach(f"None becomes {type(given).__name__}", "Hand labels on where they are None.")
     rows = trial.rows.copy()
-    for labels in (np.arange(_COUNT), np.linspace(0, 1, _COUNT, dtype=np.float32), rows):
+    for labels in (np.arange(COUNT), np.linspace(0, 1, COUNT, dtype=np.float32), rows):
         before = labels.copy()
-        made = np.asarray(trial.applied_to(trial.images, labels, range(_COUNT))[1])
+        made = np.asarray(trial.applied_to(trial.images, labels, range(COUNT))[1])
         if made.shape != before.shape or made.dtype != before.dtype:
             was, now = (f"{each.dtype} {each.shape}" for each in (before, made))
             return Breach(f"labels of {was} become {now}", "return images, labels")
@@ -217,14 +221,14 @@ def _keeps_the_form_of_labels(trial: AugmentationTrial) -> Breach | None:
 )
 def _graphs_agree(trial: AugmentationTrial) -> Breach | None:
     tf = _keras.tf()
-    made = tf.data.Dataset.from_tensor_slices((trial.images, trial.rows, np.arange(_COUNT)))
+    made = tf.data.Dataset.from_tensor_slices((trial.images, trial.rows, np.arange(COUNT)))
     made = made.batch(3).map(
         lambda images, rows, places: trial.operation.apply(images, rows, image_keys(7, 0, places))
     )
     batches = list(made.as_numpy_iterator())
     images, labels = (np.concatenate([batch[i] for batch in batches]) for i in range(2))
     expected = trial.together[0]
-    if images.shape != expected.shape or not np.allclose(images, expected, rtol=0, atol=_LEVEL):
+    if images.shape != expected.shape or not np.allclose(images, expected, rtol=0, atol=LEVEL):
         return Breach("the pixels differ from those of an eager call", "Use TensorFlow's own ops.")
     if not np.array_equal(labels, trial.together[1]):
         return Breach("the labels differ from those of an eager call", "Use TensorFlow's own ops.")
@@ -237,7 +241,7 @@ def _graphs_agree(trial: AugmentationTrial) -> Breach | None:
 def _is_the_same_in_a_pipeline(trial: AugmentationTrial) -> Breach | None:
     if isinstance(trial.operation, Pipeline):  # its operations would only change their numbers
         return None
-    images, made = _keras.tf().constant(trial.images), keys(range(_COUNT))
+    images, made = _keras.tf().constant(trial.images), keys(range(COUNT))
     alone = trial.operation.apply(images, trial.rows, fold(made, 0))
     within = augment.pipeline(trial.operation).apply(images, trial.rows, made)
     for what, own, given in zip(("pixels", "labels"), alone, within, strict=True):

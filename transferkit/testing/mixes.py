@@ -18,15 +18,12 @@ import numpy as np
 from transferkit import _keras
 from transferkit.augment.keys import image_keys
 from transferkit.spec import Mix
-from transferkit.testing.augmentations import Array, Pair, keys, pictures
+from transferkit.testing.augmentations import COUNT, LEVEL, Array, Noise, Pair, keys
 from transferkit.testing.contract import Breach, Contract
 from transferkit.testing.values import frozen_breach, json_breach, refuse_class
 
 __all__ = ["MIXES", "MixTrial", "check_mix"]
 
-_COUNT = 8
-_LEVEL = 1e-3
-"""How far, in grey levels, a graph may be from an eager call, and a value from the range."""
 _SHARE = 1e-5
 """How far a label may be from what it should be."""
 _KEYED = "Draw every number with transferkit.augment.keys from `keys`."
@@ -34,7 +31,7 @@ _BATCHES: dict[str, tuple[int, ...]] = {"alone": (6,), "in another batch": (5, 0
 
 
 @dataclass(frozen=True)
-class MixTrial:
+class MixTrial(Noise):
     """What the rules of a mix look at.
 
     Attributes:
@@ -44,24 +41,14 @@ class MixTrial:
     operation: Mix
 
     @cached_property
-    def images(self) -> Array:
-        """Eight pictures of noise."""
-        return pictures()
-
-    @cached_property
-    def rows(self) -> Array:
-        """Labels of the pictures, one-hot."""
-        return np.eye(_COUNT, dtype=np.float32)
-
-    @cached_property
     def theirs(self) -> Array:
         """The place of each picture's partner."""
-        return np.asarray(self.operation.partners(keys(range(_COUNT)), _COUNT))
+        return np.asarray(self.operation.partners(keys(range(COUNT)), COUNT))
 
     @cached_property
     def together(self) -> Pair:
         """All pictures and their rows, mixed in one batch."""
-        return self.mixed(range(_COUNT))
+        return self.mixed(range(COUNT))
 
     def mixed(self, places: Sequence[int]) -> Pair:
         """The pictures at these places, and their rows, mixed in one batch."""
@@ -107,7 +94,7 @@ def _has_both_methods(trial: MixTrial) -> Breach | None:
 
 @MIXES.rule("partners-are-places", "partners gives one int64 for each key, 0 to count - 1")
 def _partners_are_places(trial: MixTrial) -> Breach | None:
-    for count in (_COUNT, 1, 1000):
+    for count in (COUNT, 1, 1000):
         given = np.asarray(trial.operation.partners(keys(range(64)), count))
         if given.dtype != np.int64 or given.shape != (64,):
             what = f"64 keys give {given.dtype} {given.shape}"
@@ -120,8 +107,8 @@ def _partners_are_places(trial: MixTrial) -> Breach | None:
 
 @MIXES.rule("partners-follow-from-keys", "the same key has the same partner, alone and in a batch")
 def _partners_follow_from_keys(trial: MixTrial) -> Breach | None:
-    for where, places in {"a second time": tuple(range(_COUNT)), **_BATCHES}.items():
-        given = np.asarray(trial.operation.partners(keys(places), _COUNT))
+    for where, places in {"a second time": tuple(range(COUNT)), **_BATCHES}.items():
+        given = np.asarray(trial.operation.partners(keys(places), COUNT))
         if not np.array_equal(given, trial.theirs[list(places)]):
             return Breach(f"{where} they are others", _KEYED)
     return None
@@ -138,7 +125,7 @@ def _keeps_shape_type_and_range(trial: MixTrial) -> Breach | None:
     if not np.isfinite(made).all():
         return Breach("some pixels are not finite", "Look for a division by zero.")
     low, high = float(made.min()), float(made.max())
-    if low < -_LEVEL or high > 255 + _LEVEL:
+    if low < -LEVEL or high > 255 + LEVEL:
         return Breach(f"pixels go from {low:g} to {high:g}", "Let the two shares add up to 1.")
     return None
 
@@ -146,7 +133,7 @@ def _keeps_shape_type_and_range(trial: MixTrial) -> Breach | None:
 @MIXES.rule("none-stays-none", "labels that are None stay None")
 def _none_stays_none(trial: MixTrial) -> Breach | None:
     images = _keras.tf().constant(trial.images)
-    given = trial.operation.mix(images, None, images, None, keys(range(_COUNT)))[1]
+    given = trial.operation.mix(images, None, images, None, keys(range(COUNT)))[1]
     if given is None:
         return None
     return Breach(f"None becomes {type(given).__name__}", "Hand labels on where they are None.")
@@ -171,7 +158,7 @@ def _labels_lie_between(trial: MixTrial) -> Breach | None:
 
 @MIXES.rule("is-a-function-of-its-key", "the same key mixes in the same way, bit for bit")
 def _is_a_function_of_its_key(trial: MixTrial) -> Breach | None:
-    return _other(trial, "a second time", tuple(range(_COUNT)), _KEYED)
+    return _other(trial, "a second time", tuple(range(COUNT)), _KEYED)
 
 
 @MIXES.rule(
@@ -196,7 +183,7 @@ def _other(trial: MixTrial, where: str, places: Sequence[int], mend: str) -> Bre
 def _graphs_agree(trial: MixTrial) -> Breach | None:
     tf = _keras.tf()
     theirs = trial.images[trial.theirs], trial.rows[trial.theirs]
-    given = (trial.images, trial.rows, *theirs, np.arange(_COUNT))
+    given = (trial.images, trial.rows, *theirs, np.arange(COUNT))
     made = tf.data.Dataset.from_tensor_slices(given).batch(3)
     made = made.map(
         lambda images, rows, others, their_rows, places: trial.operation.mix(
@@ -204,7 +191,7 @@ def _graphs_agree(trial: MixTrial) -> Breach | None:
         )
     )
     batches = list(made.as_numpy_iterator())
-    for i, (what, most) in enumerate({"pixels": _LEVEL, "labels": _SHARE}.items()):
+    for i, (what, most) in enumerate({"pixels": LEVEL, "labels": _SHARE}.items()):
         values, expected = np.concatenate([batch[i] for batch in batches]), trial.together[i]
         if values.shape != expected.shape or not np.allclose(values, expected, rtol=0, atol=most):
             mend = "Use TensorFlow's own ops."
