@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from transferkit.model import TransferModel as TransferModel
     from transferkit.plan import Phase as Phase
     from transferkit.plan import Plan as Plan
-    from transferkit.spec import Engine as Engine
+    from transferkit.running import Engine as Engine
     from transferkit.trained import TrainedModel as TrainedModel
     from transferkit.trained import load as load
 
@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "Engine": "transferkit.spec",
+    "Engine": "transferkit.running",
     "Phase": "transferkit.plan",
     "Plan": "transferkit.plan",
     "TrainedModel": "transferkit.trained",

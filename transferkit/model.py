@@ -21,19 +21,18 @@ from transferkit.freeze import Freeze
 from transferkit.plan import Phase, Plan, as_plan
 from transferkit.plans import FINE_TUNING
 from transferkit.plans import default as default_plan
+from transferkit.running import Engine, as_engine
 from transferkit.select import Selector
 from transferkit.spec import (
     Augmentation,
     Backbone,
     BackboneInfo,
     BackboneNetwork,
-    Engine,
     Head,
     Mix,
     ModelSpec,
     Target,
     Task,
-    as_engine,
 )
 from transferkit.trained import TrainedModel, train
 

@@ -17,6 +17,9 @@ from transferkit.select import Selector
 
 __all__ = ["OPTIMIZERS", "Optimizer", "Phase", "Plan", "as_plan"]
 
+Views = Literal["fresh", "auto"] | int
+"""New augmented pixels in every epoch, k fixed views of each picture, or what fits."""
+
 Sampling = Literal["shuffled", "balanced"]
 """Every picture once in an epoch, or of every class equally many."""
 
@@ -70,7 +73,9 @@ class Phase:
         optimizer: The optimizer's configuration.
         learning_rate: The learning rate as a schedule over the phase's steps.
         batch_size: Pictures in a step, over all devices.
-        views: ``"fresh"`` augments anew in every epoch; k cycles through k fixed augmentations.
+        views: ``"fresh"`` augments anew in every epoch; k cycles through k fixed augmentations of
+            each picture, whose features can be cached; ``"auto"`` is 4 of them where they fit into
+            the cache and the plan has 8 epochs or more, else fresh ones.
         sampling: ``"shuffled"`` has every picture once in an epoch; ``"balanced"`` has as many
             pictures, of every class equally many.
         early_stopping: Epochs without improvement of `monitor` after which the phase ends; None for
@@ -86,7 +91,7 @@ class Phase:
     optimizer: Optimizer
     learning_rate: Schedule
     batch_size: int
-    views: Literal["fresh"] | int
+    views: Views
     sampling: Sampling
     early_stopping: int | None
     restore_best: bool
@@ -101,7 +106,7 @@ class Phase:
         optimizer: Any = "adam",
         learning_rate: float | Schedule | None = None,
         batch_size: int = 32,
-        views: Literal["fresh"] | int = "fresh",
+        views: Views = "fresh",
         *,
         sampling: Sampling = "shuffled",
         early_stopping: int | None = None,
@@ -120,7 +125,7 @@ class Phase:
             learning_rate: A number, or a schedule of `tk.schedules`; None for the optimizer's own
                 if an optimizer was given, else 1e-3.
             batch_size: 1 or more.
-            views: ``"fresh"``, or a number of 1 or more.
+            views: ``"fresh"``, ``"auto"``, or a number of 1 or more.
             sampling: ``"shuffled"``, or ``"balanced"`` for data with one class per picture: rare
                 classes come several times in an epoch, in other views, and common ones are spread
                 over several epochs. Partners of a mix are drawn from all pictures, whatever their
@@ -147,7 +152,7 @@ class Phase:
             "optimizer": made,
             "learning_rate": schedules.as_schedule(rate, verb="Phase"),
             "batch_size": _at_least_one("batch_size", batch_size),
-            "views": views if views == "fresh" else _at_least_one("views", views),
+            "views": views if views in ("fresh", "auto") else _at_least_one("views", views),
             "sampling": _sampling(sampling),
             "early_stopping": patience,
             "restore_best": bool(restore_best),

@@ -1,4 +1,4 @@
-"""What a model is and how it is run, as values; and what a plug-in has to bring, as protocols."""
+"""What a model is, as a value; and what a plug-in has to bring, as protocols."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from transferkit._types import KerasModel, Tensor
-from transferkit.errors import SpecError, explain
 from transferkit.freeze import Freeze, backbone, nothing
 from transferkit.select import LayerTable
 
@@ -20,13 +19,11 @@ __all__ = [
     "BackboneNetwork",
     "BackboneSource",
     "BoundHead",
-    "Engine",
     "Head",
     "Mix",
     "ModelSpec",
     "Taps",
     "Target",
-    "as_engine",
 ]
 
 Task = Literal["classes", "labels", "values"]
@@ -321,55 +318,6 @@ class Mix(Protocol):
                 randomness.
         """
         ...
-
-
-@dataclass(frozen=True)
-class Engine:
-    """How a run is carried out; what it is stays in the model and the plan.
-
-    Attributes:
-        xla: Compile the training and evaluation steps with XLA. None follows the written rule:
-            off, as on a CPU XLA's convolutions are no faster and depthwise ones far slower, and no
-            other device has been measured yet.
-        strategy: A ``tf.distribute`` strategy for synchronous replicas, or None for one device.
-    """
-
-    xla: bool | None = None
-    strategy: Any = None
-
-    def __post_init__(self) -> None:
-        fine = self.strategy is None or hasattr(self.strategy, "scope")
-        if self.xla not in (None, True, False) or not fine:
-            raise SpecError(
-                explain(
-                    "Engine",
-                    "xla is neither yes nor no" if fine else "that is no strategy",
-                    expected="xla=True, False or None; strategy=None or a tf.distribute strategy",
-                    received={"xla": self.xla, "strategy": self.strategy},
-                    mend="tk.Engine(xla=True)",
-                )
-            )
-
-
-def as_engine(value: object) -> Engine:
-    """An engine from what a caller may pass: None is the default one.
-
-    Raises:
-        SpecError: If it is something else.
-    """
-    if value is None:
-        return Engine()
-    if isinstance(value, Engine):
-        return value
-    raise SpecError(
-        explain(
-            "fit",
-            f"{type(value).__name__} is no engine",
-            expected="a tk.Engine, or None",
-            received={"engine": value},
-            mend="fit(..., engine=tk.Engine(xla=True))",
-        )
-    )
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,9 @@ from transferkit.plan import Phase, Plan, as_plan
 from transferkit.plans import fine_tune
 from transferkit.predict import Forward, checked_batch_size, forward, outputs
 from transferkit.predict import pictures as given_pictures
+from transferkit.running import Engine, as_engine
 from transferkit.select import LayerTable
-from transferkit.spec import BoundHead, Engine, Target, as_engine
+from transferkit.spec import BoundHead, Target
 
 __all__ = ["TrainedModel", "load", "train"]
 

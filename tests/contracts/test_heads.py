@@ -19,7 +19,8 @@ from transferkit.augment import Pipeline
 from transferkit.data import Data, Report, Split
 from transferkit.engine.phases import Material, run_plan
 from transferkit.errors import SpecError
-from transferkit.spec import BoundHead, Engine, Head, ModelSpec, Taps, Target
+from transferkit.running import Engine
+from transferkit.spec import BoundHead, Head, ModelSpec, Taps, Target
 from transferkit.testing import check_head
 
 Array = np.ndarray[Any, Any]

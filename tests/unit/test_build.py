@@ -271,13 +271,6 @@ def test_what_is_no_engine_is_refused(engine: Any) -> None:
         tk.TransferModel(tiny()).fit(data, engine=engine)
 
 
-def test_an_engine_checks_itself() -> None:
-    with pytest.raises(SpecError, match="xla is neither yes nor no"):
-        tk.Engine(xla="yes")  # type: ignore[arg-type]
-    with pytest.raises(SpecError, match="that is no strategy"):
-        tk.Engine(strategy="mirrored")
-
-
 @pytest.mark.parametrize("seed", [-1, None, 0.5, 2**63])
 def test_a_seed_that_is_none_is_refused_before_anything_is_built(seed: Any) -> None:
     data = tk.data.from_arrays(pictures().astype(np.uint8), [0, 1, 0, 1], val=0)

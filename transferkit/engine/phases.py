@@ -22,9 +22,10 @@ from transferkit.errors import SpecError, did_you_mean, explain
 from transferkit.freeze import Freeze
 from transferkit.history import History, direction
 from transferkit.plan import OPTIMIZERS, Optimizer, Phase, Plan
+from transferkit.running import Engine
 from transferkit.schedules import Constant
 from transferkit.select import LayerTable
-from transferkit.spec import BoundHead, Engine
+from transferkit.spec import BoundHead
 
 __all__ = ["Material", "run_plan", "scope"]
 
@@ -177,7 +178,7 @@ def _run_phase(
             material.bound,
             optimizer,
             strategy,
-            xla=bool(engine.xla),
+            xla=engine.xla is True,
         )
     pixels, targets = material.train
     replicas = strategy.num_replicas_in_sync

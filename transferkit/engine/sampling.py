@@ -72,7 +72,7 @@ def views(phase: Phase, indices: Array, epoch: int) -> Array:
         epoch: Counted over all phases.
     """
     again = repetitions(indices)
-    if phase.views == "fresh":
+    if isinstance(phase.views, str):
         return epoch + (again << 32)
     return (epoch + again) % int(phase.views)
 

@@ -1,0 +1,1 @@
+"""What frozen layers gave, kept on disk."""
