@@ -26,6 +26,7 @@ __all__ = [
     "compile_network",
     "copy",
     "freeze",
+    "is_held_in_inference",
     "logits_of",
     "parameters",
     "seeded",
@@ -190,6 +191,11 @@ def _without_training(call: Callable[..., Any], layer: Any) -> Callable[..., Any
     return in_inference
 
 
+def is_held_in_inference(layer: Any) -> bool:
+    """Whether `freeze` keeps a layer, or the one that it stands in, in inference mode."""
+    return "call" in vars(layer) and layer.call.__name__ == "in_inference"
+
+
 def _release(layer: Any) -> None:
-    if "call" in vars(layer) and layer.call.__name__ == "in_inference":
+    if is_held_in_inference(layer):
         del layer.call

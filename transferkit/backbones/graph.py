@@ -1,6 +1,7 @@
 """Reading and rewiring a functional Keras graph: strides, cut points, taps.
 
-Keras keeps the graph in nodes. What is used of them is read here and nowhere else.
+Keras keeps the graph in nodes. What is used of them is read here, and by the engine in
+`engine/program.py` and `engine/sections.py`.
 """
 
 from __future__ import annotations

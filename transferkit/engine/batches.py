@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from transferkit.augment.runs import Partners
 from transferkit.engine import sampling
 from transferkit.plan import Phase
 
-__all__ = ["bounds", "training_batches", "validation_batches"]
+__all__ = ["bounds", "pixel_batches", "training_batches", "validation_batches"]
+
+Places = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
 def bounds(count: int, batch_size: int, replicas: int = 1) -> list[tuple[int, int]]:
@@ -66,19 +68,40 @@ def training_batches(
         replicas: How many devices share a batch.
         classes: The class of each picture, where it has one; balanced sampling needs it.
     """
-    tf = _keras.tf()
     count = len(targets)
-    groups = 1 + len(pipeline.mixes)
 
-    def index_batches() -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    def places() -> Iterator[Places]:
         for epoch in range(first_epoch, first_epoch + epochs):
             order = sampling.drawn(phase, count, classes, seed=seed, epoch=epoch)
             views = sampling.views(phase, order, epoch)
             for start, stop in bounds(count, phase.batch_size, replicas):
                 yield order[start:stop], views[start:stop]
 
+    return pixel_batches(pixels, targets, places, pipeline, seed=seed)
+
+
+def pixel_batches(
+    pixels: Any,
+    targets: np.ndarray[Any, Any],
+    places: Callable[[], Iterator[Places]],
+    pipeline: Pipeline,
+    *,
+    seed: int,
+) -> Any:
+    """Pictures in views, a batch for each of the given places: a dataset of (images, targets).
+
+    Args:
+        pixels: As for `training_batches`.
+        targets: One row per picture.
+        places: Which pictures each batch has, and in which views; two int64 ``(batch,)``.
+        pipeline: The augmentation; empty for none.
+        seed: The run's seed.
+    """
+    tf = _keras.tf()
+    count, groups = len(targets), 1 + len(pipeline.mixes)
+
     def batches() -> Iterator[tuple[Any, Any, Any, Any]]:
-        for indices, views in index_batches():
+        for indices, views in places():
             if groups > 1:  # partners come along behind the batch, one group for each mix
                 drawn = pipeline.partners(image_keys(seed, views, indices), count)
                 indices = np.concatenate([indices, *(each.numpy() for each in drawn)])

@@ -1,0 +1,90 @@
+"""The pictures that frozen layers run on: a split in order, clean or in fixed augmented views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from transferkit.augment import Pipeline
+from transferkit.cache import keys
+from transferkit.engine import batches
+from transferkit.engine.identity import source_of
+
+__all__ = ["Pictures"]
+
+BATCH = 32
+"""Pictures that the frozen layers see at a time."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A split as the prefix sees it: every picture in each of its views.
+
+    Attributes:
+        pixels: ``pixels[indices]`` gives ``(n, height, width, channels)``.
+        targets: One row per picture.
+        pipeline: The augmentation; empty for clean pictures.
+        seed: The run's seed.
+        views: How many fixed views; 1 for clean pictures.
+    """
+
+    pixels: Any
+    targets: np.ndarray[Any, Any]
+    pipeline: Pipeline
+    seed: int = 0
+    views: int = 1
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def rows(self) -> int:
+        """Views of pictures; picture i in view v is row ``v * len(self) + i``."""
+        return self.views * len(self)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether a view has targets of its own."""
+        return bool(self.pipeline.mixes)
+
+    @cached_property
+    def parts(self) -> dict[str, Any]:
+        """What the features depend on besides the network, JSON-ready."""
+        found: dict[str, Any] = {"data": keys.digest(self.pixels)}
+        if self.pipeline.operations:
+            kinds = {type(each) for each in self.pipeline.operations}
+            own = sorted(source_of(kind) for kind in kinds if not _is_ours(kind))
+            augmentation = [[repr(each) for each in self.pipeline.operations], own]
+            found |= {"augmentation": augmentation, "views": self.views, "seed": self.seed}
+        if self.mixes:
+            found["targets"] = keys.digest(self.targets)
+        return found
+
+    def batches(self) -> Any:
+        """All rows in order: a dataset of (images, targets)."""
+
+        def places() -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+            for view in range(self.views):
+                for start in range(0, len(self), BATCH):
+                    indices = np.arange(start, min(start + BATCH, len(self)))
+                    yield indices, np.full(len(indices), view)
+
+        return batches.pixel_batches(
+            self.pixels, self.targets, places, self.pipeline, seed=self.seed
+        )
+
+    def row_targets(self) -> np.ndarray[Any, Any]:
+        """The targets of all rows, where views have none of their own."""
+        return np.tile(self.targets, (self.views, *(1,) * (self.targets.ndim - 1)))
+
+    def first(self, count: int) -> np.ndarray[Any, Any]:
+        """Some pictures, clean, float32: what a compiled prefix is checked on."""
+        return np.asarray(self.pixels[np.arange(min(count, len(self)))], np.float32)
+
+
+def _is_ours(kind: type[Any]) -> bool:
+    return kind.__module__.startswith("transferkit.")
