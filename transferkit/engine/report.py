@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from transferkit._text import counted, html_table
+from transferkit._text import byte_size, counted, html_table
 
 __all__ = ["EngineReport", "PhaseReport"]
 
@@ -17,12 +17,13 @@ class PhaseReport:
 
     Attributes:
         phase: The phase's name.
-        cut: The layers whose outputs are cached; () if every step starts from the pixels.
-        why: Why the cut lies there, or why there is none.
+        cut: The layers with which the frozen prefix ends; () if there is none.
+        cached: Whether what crosses the cut is computed once and kept, or in every epoch.
+        why: Why, in words.
         bytes_per_image: What the cache holds of one view of one picture.
         images: Training and validation pictures together.
-        views: Views of each training picture that are cached; 0 if pixels are fresh.
-        saved: Share of the multiply-adds of a step's forward pass that the cache saves, 0 to 1.
+        views: Fixed views of each training picture; 0 if every epoch has new pixels.
+        saved: Share of the multiply-adds of a step's forward pass that lie before the cut, 0 to 1.
         extracted: Pictures that the frozen layers were run on for this phase; what another phase or
             run had left is not among them. None before training.
         precision: What the stages compute in: ``{"prefix": "bfloat16", "tail": "float32"}``.
@@ -35,6 +36,7 @@ class PhaseReport:
 
     phase: str
     cut: tuple[str, ...] = ()
+    cached: bool = False
     why: str = ""
     bytes_per_image: int = 0
     images: int = 0
@@ -48,14 +50,9 @@ class PhaseReport:
     steps_per_call: int = 1
     notes: tuple[str, ...] = ()
 
-    @property
-    def cached(self) -> bool:
-        """Whether the tail trains on cached features."""
-        return bool(self.cut)
-
     def _row(self) -> list[str]:
         cut = " + ".join(self.cut) if self.cut else "none"
-        size = _size(self.bytes_per_image) if self.cut else "-"
+        size = byte_size(self.bytes_per_image) if self.cached else "not kept"
         precision = ", ".join(f"{part} {kind}" for part, kind in (self.precision or {}).items())
         xla = ", ".join(self.xla) or "none"
         return [self.phase, cut, size, f"{self.saved:.0%}", precision or "float32", xla]
@@ -102,8 +99,8 @@ class EngineReport:
         for number, phase in enumerate(self.phases, start=1):
             _, cut, size, saved, precision, xla = phase._row()
             lines.append(f"  {number}. {phase.phase}: {phase.why}")
-            if phase.cached:
-                lines.append(f"     cut behind {cut}, {size} a picture, {saved} of the work saved")
+            if phase.cut:
+                lines.append(f"     cut behind {cut} ({saved} of the work), {size} a picture")
             lines.append(f"     {precision}; XLA: {xla}; by {phase.backend}")
             lines += [f"     {note}" for note in phase.notes]
         return "\n".join(lines)
@@ -114,11 +111,3 @@ class EngineReport:
 
     def _caption(self) -> str:
         return f"Engine: {counted(len(self.phases), 'phase')} on {self.device or 'this machine'}"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"
