@@ -19,6 +19,7 @@ from transferkit.data.bundle import check_data
 from transferkit.data.decode import FITS, resize_array
 from transferkit.engine.phases import Material, run_plan
 from transferkit.engine.phases import scope as engine_scope
+from transferkit.engine.report import EngineReport
 from transferkit.errors import SpecError, UnknownNameError, explain
 from transferkit.evaluate import Evaluation
 from transferkit.freeze import Freeze
@@ -48,6 +49,7 @@ class TrainedModel:
         about: What it is, in JSON-ready words: backbone, weights, preprocessing, picture size.
         plan: How it was trained.
         history: One record per epoch.
+        engine_report: How it was run: what was cut, cached and compiled.
     """
 
     network: KerasModel
@@ -58,6 +60,7 @@ class TrainedModel:
     about: Mapping[str, Any]
     plan: Plan
     history: History = field(default_factory=History)
+    engine_report: EngineReport = field(default_factory=EngineReport)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "about", FrozenDict(self.about))
@@ -254,6 +257,7 @@ class TrainedModel:
             "augment": self.pipeline.to_config(),
             "plan": self.plan.to_config(),
             "history": self.history.to_config(),
+            "engine": self.engine_report.to_config(),
         }
 
     def __repr__(self) -> str:
@@ -290,7 +294,7 @@ def train(
     verbose: int,
 ) -> TrainedModel:
     """Run a plan on a model's own network, and return the model with the plan and its history."""
-    history = run_plan(
+    history, report = run_plan(
         Material(
             network=model.network,
             table=model.table,
@@ -311,7 +315,8 @@ def train(
     before = model.history
     joined = before.extended(history) if before.epochs else history
     phases = model.plan.then(plan) if before.epochs else plan
-    return replace(model, plan=phases, history=joined)
+    reports = model.engine_report.extended(report)
+    return replace(model, plan=phases, history=joined, engine_report=reports)
 
 
 def load(path: PathLike, *, custom_objects: Mapping[str, type[Any]] | None = None) -> TrainedModel:
@@ -366,6 +371,7 @@ def _restored(network: KerasModel, facts: Mapping[str, Any]) -> TrainedModel:
         about=facts["about"],
         plan=plan,
         history=History.from_config(facts["history"]),
+        engine_report=EngineReport.from_config(facts.get("engine", {})),
     )
     _check_facts(model)
     build.compile_network(network, model.bound)

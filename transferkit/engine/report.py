@@ -86,13 +86,13 @@ class EngineReport:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> EngineReport:
-        """The inverse of `to_config`."""
+        """The inverse of `to_config`; a file of an older version holds nothing."""
         lists = ("cut", "xla", "rewrites", "notes")
         phases = (
             PhaseReport(**{**entry, **{name: tuple(entry[name]) for name in lists}})
-            for entry in config["phases"]
+            for entry in config.get("phases", ())
         )
-        return cls(config["device"], tuple(phases))
+        return cls(str(config.get("device", "")), tuple(phases))
 
     def __repr__(self) -> str:
         lines = [self._caption()]
