@@ -10,7 +10,7 @@ import pytest
 
 import transferkit as tk
 from transferkit import _keras
-from transferkit.engine.phases import make_optimizer
+from transferkit.engine.optimizers import make_optimizer
 from transferkit.errors import SpecError, UnknownNameError
 from transferkit.plan import OPTIMIZERS, Optimizer, Phase, Plan, as_plan
 from transferkit.schedules import Constant

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
+from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
-from transferkit.errors import SpecError, explain
+from transferkit.errors import SpecError, did_you_mean, explain
+from transferkit.history import direction
 from transferkit.plan import Phase
+from transferkit.schedules import Constant
 from transferkit.spec import BoundHead
 
-__all__ = ["check_mixes", "check_precision", "check_sampling"]
+__all__ = [
+    "check_mixes",
+    "check_monitor",
+    "check_precision",
+    "check_sampling",
+    "check_schedule",
+]
 
 
 def check_sampling(phase: Phase, bound: BoundHead, classes: Any) -> None:
@@ -78,5 +88,49 @@ def check_mixes(pipeline: Pipeline, bound: BoundHead) -> None:
                 expected="a head whose loss takes rows between two labels, as classification",
                 received={"augment": pipeline, "head": head},
                 mend="model.augment(...) without it; tk.augment.strong() mixes no labels.",
+            )
+        )
+
+
+def check_monitor(phase: Phase, bound: BoundHead, *, has_val: bool) -> None:
+    """Refuse a phase that watches what is not measured.
+
+    Raises:
+        SpecError: With the names of what is.
+    """
+    if phase.early_stopping is None and not phase.restore_best:
+        return
+    known = ["loss", *(metric.name for metric in bound.metrics())]
+    known += [f"val_{name}" for name in known] if has_val else []
+    if phase.monitor not in known:
+        raise SpecError(
+            explain(
+                "fit",
+                f"phase {phase.name!r} monitors {phase.monitor!r}, which is not measured",
+                expected=did_you_mean(phase.monitor, known),
+                received={"monitor": phase.monitor},
+                mend="Phase(..., monitor='loss')" if not has_val else None,
+            )
+        )
+    direction(phase.monitor, phase.mode, verb="Phase")
+
+
+def check_schedule(phase: Phase, callbacks: Sequence[Any]) -> None:
+    """Refuse a schedule and a callback that both set the learning rate.
+
+    Raises:
+        SpecError: Naming both.
+    """
+    keras = _keras.keras()
+    own = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+    found = [type(each).__name__ for each in callbacks if isinstance(each, own)]
+    if found and not isinstance(phase.learning_rate, Constant):
+        raise SpecError(
+            explain(
+                "fit",
+                f"{found[0]} and the schedule of phase {phase.name!r} both set the learning rate",
+                expected="one of them",
+                received={"learning_rate": phase.learning_rate},
+                mend="Phase(..., learning_rate=1e-3) leaves it to the callback.",
             )
         )

@@ -1,4 +1,4 @@
-"""A plan, phase by phase: freeze, recompile, train, carry on."""
+"""A plan, phase by phase: freeze, cut, recompile, train, carry on."""
 
 from __future__ import annotations
 
@@ -12,49 +12,22 @@ from typing import Any
 from transferkit import _keras, build
 from transferkit._text import counted
 from transferkit._types import KerasModel
-from transferkit.augment import Pipeline
-from transferkit.engine import batches, resume
-from transferkit.engine.checks import check_mixes, check_precision, check_sampling
+from transferkit.engine import checks, resume
+from transferkit.engine.feeding import Feeding
 from transferkit.engine.loop import PhaseRun, run_epochs
+from transferkit.engine.material import Material
+from transferkit.engine.optimizers import make_optimizer
 from transferkit.engine.progress import Progress
+from transferkit.engine.report import EngineReport, PhaseReport
+from transferkit.engine.setup import Setup, prepare
 from transferkit.engine.step import make_steps
-from transferkit.errors import SpecError, did_you_mean, explain
-from transferkit.freeze import Freeze
-from transferkit.history import History, direction
-from transferkit.plan import OPTIMIZERS, Optimizer, Phase, Plan
+from transferkit.history import History
+from transferkit.plan import Phase, Plan
 from transferkit.running import Engine
-from transferkit.schedules import Constant
-from transferkit.select import LayerTable
-from transferkit.spec import BoundHead
 
 __all__ = ["Material", "run_plan", "scope"]
 
 keras, tf = _keras.keras(), _keras.tf()
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a plan is run on: plain parts.
-
-    Attributes:
-        network: The network; its weights are moved in place.
-        table: The backbone's layers.
-        bound: Loss, metrics and targets.
-        policy: The policy of phases that have none of their own.
-        pipeline: The augmentation.
-        train: (pixels, targets) of the training split.
-        val: (pixels, targets) of the validation split, or None.
-        classes: The class of each training picture, where it has one.
-    """
-
-    network: KerasModel
-    table: LayerTable
-    bound: BoundHead
-    policy: Freeze
-    pipeline: Pipeline
-    train: tuple[Any, Any]
-    val: tuple[Any, Any] | None
-    classes: Any = None
 
 
 def scope(engine: Engine) -> Any:
@@ -71,8 +44,8 @@ def run_plan(
     callbacks: Sequence[Any] = (),
     verbose: int = 1,
     epochs_before: int = 0,
-) -> History:
-    """Train through all phases and return one history of them.
+) -> tuple[History, EngineReport]:
+    """Train through all phases; one history of them, and a report of how they were run.
 
     Callbacks see every phase as a training of its own (``on_train_begin`` to ``on_train_end``),
     with epochs counted over the whole plan.
@@ -91,213 +64,74 @@ def run_plan(
             or a mix makes labels that the head does not take.
         SelectionError: If a policy names a layer that there is not.
     """
-    check_precision(material.network)
-    check_mixes(material.pipeline, material.bound)
-    for phase in plan:  # whatever can be wrong is found before the first step is taken
+    _check(material, plan, callbacks)
+    with _settings_kept(callbacks):
+        setup = prepare(material, plan, engine, seed=seed, verbose=verbose)
+        run = _Run(material, plan, setup, engine, callbacks, seed, verbose, epochs_before)
+        return run.phases()
+
+
+def _check(material: Material, plan: Plan, callbacks: Sequence[Any]) -> None:
+    """Find whatever can be wrong before the first step is taken."""
+    checks.check_precision(material.network)
+    checks.check_mixes(material.pipeline, material.bound)
+    for phase in plan:
         (phase.freeze or material.policy).resolve(material.table, verb="fit")
         make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
-        _check_monitor(phase, material)
-        _check_schedule(phase, callbacks)
-        check_sampling(phase, material.bound, material.classes)
-    with _settings_kept(callbacks):
-        return _run_phases(
-            material,
-            plan,
-            seed=seed,
-            engine=engine,
-            callbacks=callbacks,
-            verbose=verbose,
-            epochs_before=epochs_before,
-        )
+        checks.check_monitor(phase, material.bound, has_val=material.val is not None)
+        checks.check_schedule(phase, callbacks)
+        checks.check_sampling(phase, material.bound, material.classes)
 
 
-def _run_phases(
-    material: Material,
-    plan: Plan,
-    *,
-    seed: int,
-    engine: Engine,
-    callbacks: Sequence[Any],
-    verbose: int,
-    epochs_before: int,
-) -> History:
-    history = History()
-    first = resume.first_phase(plan, callbacks)
-    begin = sum(phase.epochs for phase in plan.phases[:first])
-    for number in range(first, len(plan)):
-        phase = plan.phases[number]
-        last = number == len(plan) - 1
-        own = resume.callbacks_for(callbacks, begin=number == first, end=last)
-        _append_logs(own, again=number > first)
-        window = (begin, begin + phase.epochs, plan.epochs)
-        history = _run_phase(
-            material,
-            plan,
-            number,
-            window,
-            own,
-            history,
-            seed=seed,
-            engine=engine,
-            verbose=verbose,
-            epochs_before=epochs_before,
-        )
-        begin += phase.epochs
-        if not last and not math.isfinite(history.epochs[-1].metrics["loss"] if history else 0.0):
-            warnings.warn(
-                f"fit: the loss of phase {phase.name!r} is not finite, so the phases behind it are "
-                "left out. Try a smaller learning rate.",
-                stacklevel=5,
+@dataclass
+class _Run:
+    """A plan on its way."""
+
+    material: Material
+    plan: Plan
+    setup: Setup
+    engine: Engine
+    callbacks: Sequence[Any]
+    seed: int
+    verbose: int
+    epochs_before: int
+
+    def phases(self) -> tuple[History, EngineReport]:
+        """All phases, or those that a backup has left; none behind one whose loss is not finite."""
+        history, report = History(), EngineReport(self.setup.device)
+        first = resume.first_phase(self.plan, self.callbacks)
+        for number in range(first, len(self.plan)):
+            records, told = self.phase(number, first)
+            for record in records:
+                history = history.append(record)
+            report = report.extended(EngineReport(self.setup.device, (told,)))
+            if number + 1 < len(self.plan) and not self._goes_on(number, history):
+                break
+        return history, report
+
+    def phase(self, number: int, first: int) -> tuple[list[Any], PhaseReport]:
+        """One phase, frozen, cut, compiled and trained."""
+        stage, material, network = self.setup.stages[number], self.material, self.material.network
+        phase = stage.phase
+        build.freeze(network, material.table, phase.freeze or material.policy)
+        supply = self.setup.supply(number)
+        tail = self.setup.tail(number, supply)
+        with _strategy(self.engine).scope() as strategy:
+            strategy = _strategy(self.engine)
+            optimizer = make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
+            build.compile_network(network, material.bound, optimizer, jit_compile=False)
+            steps = make_steps(
+                network, tail.model, material.bound, optimizer, strategy, xla=tail.xla
             )
-            break
-    return history
-
-
-def _run_phase(
-    material: Material,
-    plan: Plan,
-    number: int,
-    window: tuple[int, int, int],
-    callbacks: Sequence[Any],
-    history: History,
-    *,
-    seed: int,
-    engine: Engine,
-    verbose: int,
-    epochs_before: int,
-) -> History:
-    phase, (begin, stop, last_epoch) = plan.phases[number], window
-    network, strategy = material.network, _strategy(engine)
-    build.freeze(network, material.table, phase.freeze or material.policy)
-    with strategy.scope():
-        optimizer = make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
-        build.compile_network(network, material.bound, optimizer, jit_compile=False)
-        compiled = make_steps(
-            network,
-            build.logits_of(network),
-            material.bound,
-            optimizer,
-            strategy,
-            xla=engine.xla is True,
+        begin = sum(each.epochs for each in self.plan.phases[:number])
+        listed = self._listed(number, first, begin + phase.epochs)
+        listed.on_train_begin()
+        start = resume.take_initial_epoch(network, begin)
+        run = PhaseRun(phase, number, start, begin + phase.epochs)
+        feeding = Feeding(material, stage, supply, tail, steps, listed.callbacks)
+        training = feeding.training(run, self.seed, self.epochs_before)
+        records = list(
+            run_epochs(network, steps, run, training, feeding.validation(), listed)
         )
-    pixels, targets = material.train
-    replicas = strategy.num_replicas_in_sync
-    steps = len(batches.bounds(len(targets), phase.batch_size, replicas))
-    headline = _headline(network, phase, number, len(plan))
-    listed = keras.callbacks.CallbackList(
-        [*callbacks, Progress(headline, last_epoch, verbose)],
-        model=network,
-        epochs=stop,
-        steps=steps,
-        verbose=verbose,
-    )
-    listed.on_train_begin()
-    start = resume.take_initial_epoch(network, begin)
-    run = PhaseRun(phase, number, start, stop, steps)
-    training = batches.training_batches(
-        pixels,
-        targets,
-        phase,
-        material.pipeline,
-        seed=seed,
-        first_epoch=epochs_before + start,
-        epochs=max(stop - start, 0),
-        replicas=replicas,
-        classes=material.classes,
-    )
-    validation = None
-    if material.val is not None:
-        validation = batches.validation_batches(*material.val, phase.batch_size, replicas)
-    if replicas > 1:
-        training = strategy.experimental_distribute_dataset(training)
-        validation = validation and strategy.experimental_distribute_dataset(validation)
-    for record in run_epochs(network, compiled, run, training, validation, listed):
-        history = history.append(record)
-    listed.on_train_end()
-    return history
-
-
-def make_optimizer(described: Optimizer, learning_rate: float) -> Any:
-    """A fresh optimizer from its configuration; a rate of 0 stands for a warm-up's first step."""
-    config = {**described.config, "learning_rate": learning_rate}
-    if described.cls is not None:
-        return described.cls.from_config(config)
-    # keras.optimizers.get does not know all of them by their small names (Lamb).
-    kinds = {name.lower(): name for name in dir(keras.optimizers)}
-    kind = getattr(keras.optimizers, kinds.get(described.name, ""), None)
-    if kind is None:
-        raise SpecError(
-            explain(
-                "fit",
-                f"the optimizer {described.name!r} is none of Keras' own",
-                expected=did_you_mean(described.name, OPTIMIZERS),
-                received={"optimizer": described.name},
-                mend="Phase(..., optimizer=MyOptimizer()) brings its class along.",
-            )
-        )
-    return kind.from_config(config)
-
-
-def _strategy(engine: Engine) -> Any:
-    return engine.strategy if engine.strategy is not None else tf.distribute.get_strategy()
-
-
-def _headline(network: KerasModel, phase: Phase, number: int, phases: int) -> str:
-    moving, total = build.parameters(network)
-    return (
-        f"Phase {number + 1}/{phases}: {phase.name} - {counted(phase.epochs, 'epoch')}, "
-        f"{phase.optimizer.name} {phase.learning_rate}, {moving:,} of {total:,} parameters train"
-    )
-
-
-def _check_monitor(phase: Phase, material: Material) -> None:
-    if phase.early_stopping is None and not phase.restore_best:
-        return
-    has_val = material.val is not None
-    known = ["loss", *(metric.name for metric in material.bound.metrics())]
-    known += [f"val_{name}" for name in known] if has_val else []
-    if phase.monitor not in known:
-        raise SpecError(
-            explain(
-                "fit",
-                f"phase {phase.name!r} monitors {phase.monitor!r}, which is not measured",
-                expected=did_you_mean(phase.monitor, known),
-                received={"monitor": phase.monitor},
-                mend="Phase(..., monitor='loss')" if not has_val else None,
-            )
-        )
-    direction(phase.monitor, phase.mode, verb="Phase")
-
-
-def _check_schedule(phase: Phase, callbacks: Sequence[Any]) -> None:
-    own = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
-    found = [type(each).__name__ for each in callbacks if isinstance(each, own)]
-    if found and not isinstance(phase.learning_rate, Constant):
-        raise SpecError(
-            explain(
-                "fit",
-                f"{found[0]} and the schedule of phase {phase.name!r} both set the learning rate",
-                expected="one of them",
-                received={"learning_rate": phase.learning_rate},
-                mend="Phase(..., learning_rate=1e-3) leaves it to the callback.",
-            )
-        )
-
-
-@contextmanager
-def _settings_kept(callbacks: Sequence[Any]) -> Iterator[None]:
-    """CSV logs append behind the first phase; they are as they were when the run ends or breaks."""
-    logs = [each for each in callbacks if isinstance(each, keras.callbacks.CSVLogger)]
-    before = [{name: getattr(log, name) for name in ("append", "append_header")} for log in logs]
-    try:
-        yield
-    finally:
-        for log, setting in zip(logs, before, strict=True):
-            vars(log).update(setting)
-
-
-def _append_logs(callbacks: Sequence[Any], *, again: bool) -> None:
-    """Let a CSV log go on behind the phase before instead of starting anew."""
-    for callback in callbacks:
-        if again and isinstance(callback, keras.callbacks.CSVLogger):
-            callback.append = True
+        listed.on_train_end()
+        return records, self.setup.report(number, supply, tail, training)

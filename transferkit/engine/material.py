@@ -1,0 +1,54 @@
+"""What a plan is run on: plain parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from transferkit._types import KerasModel
+from transferkit.augment import Pipeline
+from transferkit.engine.pictures import Pictures
+from transferkit.engine.stages import Stage
+from transferkit.freeze import Freeze
+from transferkit.select import LayerTable
+from transferkit.spec import BoundHead
+
+__all__ = ["Material"]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a plan is run on: plain parts.
+
+    Attributes:
+        network: The network; its weights are moved in place.
+        table: The backbone's layers.
+        bound: Loss, metrics and targets.
+        policy: The policy of phases that have none of their own.
+        pipeline: The augmentation.
+        train: (pixels, targets) of the training split.
+        val: (pixels, targets) of the validation split, or None.
+        classes: The class of each training picture, where it has one.
+    """
+
+    network: KerasModel
+    table: LayerTable
+    bound: BoundHead
+    policy: Freeze
+    pipeline: Pipeline
+    train: tuple[Any, Any]
+    val: tuple[Any, Any] | None
+    classes: Any = None
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Training and validation pictures."""
+        return len(self.train[1]), 0 if self.val is None else len(self.val[1])
+
+    def training_pictures(self, stage: Stage, seed: int) -> Pictures:
+        """The training split in the views of a phase."""
+        return Pictures(*self.train, self.pipeline, seed, max(stage.views, 1))
+
+    def validation_pictures(self) -> Pictures | None:
+        """The validation split, which is always clean."""
+        return None if self.val is None else Pictures(*self.val, Pipeline(()))
