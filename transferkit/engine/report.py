@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from transferkit._text import counted, html_table
+from transferkit._text import byte_size, counted, html_table
 
 __all__ = ["EngineReport", "PhaseReport"]
 
@@ -55,7 +55,7 @@ class PhaseReport:
 
     def _row(self) -> list[str]:
         cut = " + ".join(self.cut) if self.cut else "none"
-        size = _size(self.bytes_per_image) if self.cut else "-"
+        size = byte_size(self.bytes_per_image) if self.cut else "-"
         precision = ", ".join(f"{part} {kind}" for part, kind in (self.precision or {}).items())
         xla = ", ".join(self.xla) or "none"
         return [self.phase, cut, size, f"{self.saved:.0%}", precision or "float32", xla]
@@ -114,11 +114,3 @@ class EngineReport:
 
     def _caption(self) -> str:
         return f"Engine: {counted(len(self.phases), 'phase')} on {self.device or 'this machine'}"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"
