@@ -21,6 +21,7 @@ ROOMS = (
     "augment",
     "augment.operation",
     "backbones",
+    "cache",
     "data",
     "errors",
     "evaluate",

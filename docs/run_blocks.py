@@ -216,6 +216,7 @@ def run_apart(path: Path, count: int, workplace: Path, folder: Path) -> Outcome:
     results = folder.with_suffix(".results")
     command = [sys.executable, __file__, "--in-this-process", str(results), str(path)]
     environment = {**os.environ, **ENVIRONMENT, "KERAS_HOME": str(folder / ".keras")}
+    environment["TRANSFERKIT_CACHE"] = str(folder / ".transferkit")
     began = time.perf_counter()
     try:
         done = subprocess.run(

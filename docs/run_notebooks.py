@@ -93,6 +93,7 @@ def run(path: Path, folder: Path) -> dict[str, Any]:
     import nbformat
 
     os.environ.update(ENVIRONMENT, KERAS_HOME=str(folder / ".keras"))
+    os.environ["TRANSFERKIT_CACHE"] = str(folder / ".transferkit")
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(folder)}}
     client = nbclient.NotebookClient(

@@ -7,8 +7,11 @@ longer, and ``TRANSFERKIT_ASSETS`` says where the real pictures and weights lie.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 import textwrap
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +25,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["MPLBACKEND"] = "agg"
+# The user's own cache is never read or written, and what one test caches is no other test's.
+CACHES = Path(tempfile.mkdtemp(prefix="transferkit-test-caches-"))
+os.environ["TRANSFERKIT_CACHE"] = str(CACHES / "shared")
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=30)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
@@ -46,6 +52,22 @@ def _figures_are_closed() -> Iterator[None]:
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
         assert pyplot.get_backend().lower() == "agg", "the test switched Matplotlib's backend"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _caches_are_removed() -> Iterator[None]:
+    """What fixtures that several tests share put into the cache goes when all are done."""
+    yield
+    shutil.rmtree(CACHES, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test begins with an empty cache; its folder is made when something is written."""
+    folder = CACHES / uuid.uuid4().hex
+    monkeypatch.setenv("TRANSFERKIT_CACHE", str(folder))
+    yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class Install(Protocol):

@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from transferkit import augment as augment
     from transferkit import backbones as backbones
+    from transferkit import cache as cache
     from transferkit import data as data
     from transferkit import errors as errors
     from transferkit import freeze as freeze
@@ -38,6 +39,7 @@ __all__ = [
     "TransferModel",
     "augment",
     "backbones",
+    "cache",
     "data",
     "errors",
     "freeze",

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 
 __all__ = [
+    "byte_size",
     "counted",
     "duration",
     "html_summary",
@@ -115,6 +116,15 @@ def html_summary(rows: Sequence[tuple[str, str]]) -> str:
 def counted(number: int, noun: str) -> str:
     """A number of things, in words: ``1 epoch``, ``2 epochs``."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def byte_size(count: float) -> str:
+    """A number of bytes in three digits: ``12 B``, ``1.5 MB``, ``20 GB``; a kB is 1,000 B."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
 
 
 def duration(seconds: float) -> str:

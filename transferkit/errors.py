@@ -18,6 +18,7 @@
     │   └── UnsafeBundleError                   names a class outside the allow-list
     ├── BundleNotFoundError (FileNotFoundError)
     ├── SaveError (OSError)                     a file that could not be written
+    ├── CacheError (OSError)                    features that could not be kept on the disk
     ├── MissingExtraError (ImportError)         an optional package that is not installed
     ├── PluginError (ImportError)               a plug-in of another package that cannot be used
     ├── BackendError (RuntimeError)             Keras runs on something else than TensorFlow
@@ -39,6 +40,7 @@ __all__ = [
     "BackendError",
     "BundleError",
     "BundleNotFoundError",
+    "CacheError",
     "ContractError",
     "DamagedBundleError",
     "DataError",
@@ -130,6 +132,10 @@ class BundleNotFoundError(TransferKitError, FileNotFoundError):
 
 class SaveError(TransferKitError, OSError):
     """A file that could not be written; the old one, if any, is untouched."""
+
+
+class CacheError(TransferKitError, OSError):
+    """Features that could not be kept on the disk; nothing half-written was left there."""
 
 
 class MissingExtraError(TransferKitError, ImportError):

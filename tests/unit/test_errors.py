@@ -13,6 +13,7 @@ BUILTIN = {
     "BackendError": RuntimeError,
     "BundleError": ValueError,
     "BundleNotFoundError": FileNotFoundError,
+    "CacheError": OSError,
     "ContractError": AssertionError,
     "DamagedBundleError": ValueError,
     "DataError": ValueError,

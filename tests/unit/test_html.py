@@ -8,6 +8,7 @@ import pkgutil
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 
 import transferkit as tk
 from transferkit import _keras, evaluate, heads
+from transferkit.cache import CacheInfo, EntryInfo
 from transferkit.data.similar import NearDuplicates
 from transferkit.history import EpochRecord, History
 from transferkit.select import LayerTable
@@ -68,6 +70,11 @@ def history() -> History:
     return History((EpochRecord(0, 0, EVIL, {EVIL: 1.0, "loss": float("nan")}, 1.0, 1e-3),))
 
 
+def cached() -> CacheInfo:
+    entry = EntryInfo("0" * 32, {"network": EVIL, "cut": OTHER}, 3, datetime(2026, 1, 2), False)
+    return CacheInfo(Path(OTHER), 10, (entry,), 1)
+
+
 def labelled() -> evaluate.Multilabel:
     rows = np.array([[0.9, 0.1], [0.6, 0.4]])
     return evaluate.multilabel(rows, rows.round().astype(int), class_names=NAMES, loss=1.0)
@@ -81,6 +88,7 @@ SHOWN: dict[str, Callable[[], Any]] = {
     "TransferModel": lambda: tk.TransferModel(backbone()).augment(Hostile()),
     "TrainedModel": trained,
     "Data": photos,
+    "CacheInfo": cached,
     "NearDuplicates": alike,
     "Report": lambda: photos().report,
     "Plan": plan,
