@@ -6,22 +6,24 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transferkit import _keras, build
 from transferkit._text import counted
 from transferkit._types import KerasModel
-from transferkit.engine import checks, resume
+from transferkit.engine import batches, checks, resume
 from transferkit.engine.feeding import Feeding
+from transferkit.engine.feeds import Feed
+from transferkit.engine.frozen import Frozen, Supply
 from transferkit.engine.loop import PhaseRun, run_epochs
 from transferkit.engine.material import Material
 from transferkit.engine.optimizers import make_optimizer
 from transferkit.engine.progress import Progress
 from transferkit.engine.report import EngineReport, PhaseReport
-from transferkit.engine.setup import Setup, prepare
+from transferkit.engine.setup import Settled, settle
 from transferkit.engine.step import make_steps
-from transferkit.history import History
+from transferkit.history import EpochRecord, History
 from transferkit.plan import Phase, Plan
 from transferkit.running import Engine
 
@@ -66,8 +68,17 @@ def run_plan(
     """
     _check(material, plan, callbacks)
     with _settings_kept(callbacks):
-        setup = prepare(material, plan, engine, seed=seed, verbose=verbose)
-        run = _Run(material, plan, setup, engine, callbacks, seed, verbose, epochs_before)
+        settled = settle(
+            material.network,
+            material.table,
+            material.policy,
+            material.pipeline,
+            plan,
+            engine,
+            material.counts,
+        )
+        frozen = settled.frozen(verbose)
+        run = _Run(material, plan, settled, frozen, engine, callbacks, seed, verbose, epochs_before)
         return run.phases()
 
 
@@ -83,13 +94,14 @@ def _check(material: Material, plan: Plan, callbacks: Sequence[Any]) -> None:
         checks.check_sampling(phase, material.bound, material.classes)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Run:
     """A plan on its way."""
 
     material: Material
     plan: Plan
-    setup: Setup
+    settled: Settled
+    frozen: Frozen
     engine: Engine
     callbacks: Sequence[Any]
     seed: int
@@ -98,40 +110,127 @@ class _Run:
 
     def phases(self) -> tuple[History, EngineReport]:
         """All phases, or those that a backup has left; none behind one whose loss is not finite."""
-        history, report = History(), EngineReport(self.setup.device)
+        history, told = History(), []
         first = resume.first_phase(self.plan, self.callbacks)
         for number in range(first, len(self.plan)):
-            records, told = self.phase(number, first)
+            records, report = self.phase(number, first)
+            told.append(report)
             for record in records:
                 history = history.append(record)
-            report = report.extended(EngineReport(self.setup.device, (told,)))
-            if number + 1 < len(self.plan) and not self._goes_on(number, history):
+            if number + 1 < len(self.plan) and not _is_finite(self.plan.phases[number], history):
                 break
-        return history, report
+        return history, EngineReport(self.settled.machine.name, tuple(told))
 
-    def phase(self, number: int, first: int) -> tuple[list[Any], PhaseReport]:
-        """One phase, frozen, cut, compiled and trained."""
-        stage, material, network = self.setup.stages[number], self.material, self.material.network
-        phase = stage.phase
+    def phase(self, number: int, first: int) -> tuple[list[EpochRecord], PhaseReport]:
+        """One phase: frozen, cut, compiled and trained."""
+        material, stage = self.material, self.settled.stages[number]
+        network, phase, strategy = material.network, stage.phase, _strategy(self.engine)
         build.freeze(network, material.table, phase.freeze or material.policy)
-        supply = self.setup.supply(number)
-        tail = self.setup.tail(number, supply)
-        with _strategy(self.engine).scope() as strategy:
-            strategy = _strategy(self.engine)
+        supply = self._supply(number)
+        tail = self.settled.tail(number, supply)
+        with strategy.scope():
             optimizer = make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
             build.compile_network(network, material.bound, optimizer, jit_compile=False)
             steps = make_steps(
-                network, tail.model, material.bound, optimizer, strategy, xla=tail.xla
+                network, tail.model, material.bound, optimizer, strategy, xla=tail.choice.xla
             )
         begin = sum(each.epochs for each in self.plan.phases[:number])
-        listed = self._listed(number, first, begin + phase.epochs)
+        listed = self._listed(number, first, begin + phase.epochs, steps.replicas)
         listed.on_train_begin()
-        start = resume.take_initial_epoch(network, begin)
-        run = PhaseRun(phase, number, start, begin + phase.epochs)
+        run = PhaseRun(
+            phase, number, resume.take_initial_epoch(network, begin), begin + phase.epochs
+        )
         feeding = Feeding(material, stage, supply, tail, steps, listed.callbacks)
         training = feeding.training(run, self.seed, self.epochs_before)
-        records = list(
-            run_epochs(network, steps, run, training, feeding.validation(), listed)
-        )
+        records = list(run_epochs(network, steps, run, training, feeding.validation(), listed))
         listed.on_train_end()
-        return records, self.setup.report(number, supply, tail, training)
+        return records, self._told(number, supply, training)
+
+    def _supply(self, number: int) -> Supply | None:
+        """The features of a phase's pictures; None if its tail starts from the pixels."""
+        stage = self.settled.stages[number]
+        several = _strategy(self.engine).num_replicas_in_sync > 1
+        if stage.cut is None or (several and not stage.cached):
+            return None
+        return self.frozen.supply(
+            stage.cut,
+            self.material.training_pictures(stage, self.seed),
+            self.material.validation_pictures(),
+            cached=stage.cached,
+            also=self.settled.later_cuts(number),
+        )
+
+    def _listed(self, number: int, first: int, stop: int, replicas: int) -> Any:
+        """The callbacks of a phase, ours among them."""
+        last = number == len(self.plan) - 1
+        own = resume.callbacks_for(self.callbacks, begin=number == first, end=last)
+        _append_logs(own, again=number > first)
+        phase, network = self.settled.stages[number].phase, self.material.network
+        headline = _headline(network, phase, number, len(self.plan))
+        bounds = batches.bounds(self.material.counts[0], phase.batch_size, replicas)
+        return keras.callbacks.CallbackList(
+            [*own, Progress(headline, self.plan.epochs, self.verbose)],
+            model=network,
+            epochs=stop,
+            steps=len(bounds),
+            verbose=self.verbose,
+        )
+
+    def _told(self, number: int, supply: Supply | None, training: Feed) -> PhaseReport:
+        told = replace(self.settled.told(number), steps_per_call=_longest(training.calls))
+        if supply is None:
+            return told
+        return replace(
+            told,
+            cached=supply.train is not None,
+            extracted=supply.extracted,
+            precision={**(told.precision or {}), "prefix": supply.choice.precision},
+            backend=supply.choice.backend,
+            notes=(*told.notes, *supply.notes),
+        )
+
+
+def _longest(calls: Sequence[tuple[int, int]]) -> int:
+    return max((stop - first for first, stop in calls), default=1)
+
+
+def _is_finite(phase: Phase, history: History) -> bool:
+    if not history or math.isfinite(history.epochs[-1].metrics["loss"]):
+        return True
+    warnings.warn(
+        f"fit: the loss of phase {phase.name!r} is not finite, so the phases behind it are "
+        "left out. Try a smaller learning rate.",
+        stacklevel=6,
+    )
+    return False
+
+
+def _strategy(engine: Engine) -> Any:
+    return engine.strategy if engine.strategy is not None else tf.distribute.get_strategy()
+
+
+def _headline(network: KerasModel, phase: Phase, number: int, phases: int) -> str:
+    moving, total = build.parameters(network)
+    return (
+        f"Phase {number + 1}/{phases}: {phase.name} - {counted(phase.epochs, 'epoch')}, "
+        f"{phase.optimizer.name} {phase.learning_rate}, {moving:,} of {total:,} parameters train"
+    )
+
+
+@contextmanager
+def _settings_kept(callbacks: Sequence[Any]) -> Iterator[None]:
+    """CSV logs append behind the first phase; they are as they were when the run ends or breaks."""
+    logs = [each for each in callbacks if isinstance(each, keras.callbacks.CSVLogger)]
+    before = [{name: getattr(log, name) for name in ("append", "append_header")} for log in logs]
+    try:
+        yield
+    finally:
+        for log, setting in zip(logs, before, strict=True):
+            vars(log).update(setting)
+
+
+def _append_logs(callbacks: Sequence[Any], *, again: bool) -> None:
+    """Let a CSV log go on behind the phase before instead of starting anew."""
+    for callback in callbacks:
+        if again and isinstance(callback, keras.callbacks.CSVLogger):
+            callback.append = True

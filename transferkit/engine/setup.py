@@ -1,0 +1,161 @@
+"""What is settled before a plan runs, and told by `explain_engine` without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transferkit import cache
+from transferkit._types import KerasModel
+from transferkit.augment import Pipeline
+from transferkit.cache import Store
+from transferkit.engine import rules
+from transferkit.engine.frozen import Frozen, Supply
+from transferkit.engine.machine import Machine, machine
+from transferkit.engine.cut import Cut
+from transferkit.engine.program import Program
+from transferkit.engine.report import EngineReport, PhaseReport
+from transferkit.engine.rewrites import rewritten
+from transferkit.engine.rules import PrefixChoice, TailChoice
+from transferkit.engine.sections import section
+from transferkit.engine.stages import Budget, Stage, later_cuts, stages
+from transferkit.freeze import Freeze
+from transferkit.plan import Plan
+from transferkit.running import Engine
+from transferkit.select import LayerTable
+
+__all__ = ["Settled", "Tail", "explained", "settle"]
+
+
+@dataclass(frozen=True)
+class Tail:
+    """What trains in a phase.
+
+    Attributes:
+        model: From pixels, or what crosses the cut, to logits; rewritten, sharing all variables.
+        choice: What it computes in, whether with XLA, and what was rewritten.
+        work: Multiply-adds of its forward pass, for one picture.
+    """
+
+    model: KerasModel
+    choice: TailChoice
+    work: int
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How a plan will be run.
+
+    Attributes:
+        machine: What it runs on.
+        program: The network's calls, up to the logits.
+        stages: One for each phase.
+        prefix: How frozen layers are to be run.
+        tails: How the rest is, for each phase.
+        store: Where features are kept; None for no cache.
+        counts: Training and validation pictures.
+        head: The layers that are none of the backbone's.
+    """
+
+    machine: Machine
+    program: Program
+    stages: tuple[Stage, ...]
+    prefix: PrefixChoice
+    tails: tuple[TailChoice, ...]
+    store: Store | None
+    counts: tuple[int, int]
+    head: frozenset[str]
+
+    def frozen(self, verbose: int) -> Frozen:
+        """The frozen layers of a run that begins."""
+        return Frozen(self.program, self.prefix, self.store, verbose)
+
+    def tail(self, number: int, supply: Supply | None) -> Tail:
+        """The tail of a phase, whose layers are frozen as it wants."""
+        stage, choice = self.stages[number], self.tails[number]
+        starts = (0,) if supply is None or stage.cut is None else stage.cut.tensors
+        model = section(self.program, starts, (self.program.end,))
+        before = 0 if starts == (0,) or stage.cut is None else stage.cut.work
+        model = rewritten(model, choice.rewrites, keep=self.head)
+        return Tail(model, choice, self.program.work - before)
+
+    def later_cuts(self, number: int) -> list[Cut]:
+        """The lower cuts that phases behind a phase will ask for."""
+        return later_cuts(self.stages, number)
+
+    def told(self, number: int) -> PhaseReport:
+        """What there is to say of a phase before it runs."""
+        stage, tail = self.stages[number], self.tails[number]
+        cut, itemsize = stage.cut, self.prefix.itemsize
+        parts = {"prefix": self.prefix.precision} if cut else {}
+        xla = (*(("prefix",) if cut and self.prefix.xla else ()), *(("tail",) if tail.xla else ()))
+        return PhaseReport(
+            phase=stage.phase.name,
+            cut=cut.names if cut else (),
+            cached=stage.cached,
+            why=stage.why,
+            bytes_per_image=cut.elements * itemsize if cut else 0,
+            images=sum(self.counts),
+            views=stage.views,
+            saved=cut.share if cut else 0.0,
+            precision={**parts, "tail": tail.precision},
+            backend=self.prefix.backend if cut else "tensorflow",
+            xla=xla,
+            rewrites=tail.rewrites,
+            notes=(*(self.prefix.notes if cut else ()), *tail.notes),
+        )
+
+
+def settle(
+    network: KerasModel,
+    table: LayerTable,
+    policy: Freeze,
+    pipeline: Pipeline,
+    plan: Plan,
+    engine: Engine,
+    counts: tuple[int, int],
+) -> Settled:
+    """Settle how a plan is run; nothing is computed and nothing is written.
+
+    Args:
+        network: Raw pixels to activated outputs; its layers are frozen as the last phase wants.
+        table: The backbone's layers.
+        policy: Of phases that have none of their own.
+        pipeline: The augmentation.
+        plan: The phases.
+        engine: What was asked for.
+        counts: Training and validation pictures.
+    """
+    here = machine()
+    prefix = rules.prefix(engine, here, [layer.kind for layer in table])
+    store = store_of(engine)
+    room = float(store.room()) if store else 0.0
+    budget = Budget(*counts, room, here.device, prefix.itemsize)
+    program, found = stages(network, table, policy, plan, pipeline, budget)
+    tails = tuple(_tail_choice(program, stage, engine, here) for stage in found)
+    names = {call.operation.name for call in program.calls}
+    head = frozenset(names - {layer.name for layer in table})
+    return Settled(here, program, tuple(found), prefix, tails, store, counts, head)
+
+
+def explained(settled: Settled) -> EngineReport:
+    """The report of a run that has not begun."""
+    phases = tuple(settled.told(number) for number in range(len(settled.stages)))
+    return EngineReport(settled.machine.name, phases)
+
+
+def store_of(engine: Engine) -> Store | None:
+    """Where an engine keeps features; None for no cache."""
+    if engine.cache is False:
+        return None
+    folder = cache.folder() if engine.cache is True else Path(engine.cache)
+    return Store(folder, engine.cache_limit)
+
+
+def _tail_choice(program: Program, stage: Stage, engine: Engine, here: Machine) -> TailChoice:
+    before = set(stage.cut.calls) if stage.cut else set()
+    calls = [call for number, call in enumerate(program.calls) if number not in before]
+    kinds = [type(call.operation).__name__ for call in calls]
+    return rules.tail(engine, here, kinds, cached=stage.cached)
+
