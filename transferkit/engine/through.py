@@ -57,4 +57,4 @@ def _step(steps: Steps, step: Callable[[Any], None]) -> Callable[..., Any]:
         rated((inputs, targets), 0, rates)
         return steps.results()
 
-    return _keras.compiled(one, autograph=False, jit_compile=steps.one_program or None)
+    return _keras.compiled(one, autograph=False, jit_compile=steps.xla or None)
