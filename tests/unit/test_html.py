@@ -71,8 +71,9 @@ def history() -> History:
 
 
 def cached() -> CacheInfo:
-    entry = EntryInfo("0" * 32, {"network": EVIL, "cut": OTHER}, 3, datetime(2026, 1, 2), False)
-    return CacheInfo(Path(OTHER), 10, (entry,), 1)
+    when = datetime(2026, 1, 2)
+    entries = (EntryInfo("0" * 32, {text: text}, 3, when, False) for text in NAMES)
+    return CacheInfo(Path(OTHER), 10, tuple(entries), 1)
 
 
 def labelled() -> evaluate.Multilabel:

@@ -103,7 +103,6 @@ def test_an_entry_of_another_format_goes_without_a_word(
 def test_a_process_checks_an_entry_once_and_again_when_a_file_has_changed(
     fill: Fill, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = fill("a").key
     read: list[int] = []
     real = checksums.block_checksums
 
@@ -112,6 +111,7 @@ def test_a_process_checks_an_entry_once_and_again_when_a_file_has_changed(
         return real(array)
 
     monkeypatch.setattr(entries, "block_checksums", noted)
+    key = fill("a").key
     assert store.find(key) is not None
     assert read == [], "whoever wrote it knows"
     entries._checked.clear()

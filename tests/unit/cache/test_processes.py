@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -165,21 +166,23 @@ def test_a_reader_reads_on_whatever_others_do(fill: Fill, store: Store, by_hand:
     assert named(store.folder) == []
 
 
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("step", ["read_manifest", "_mapped", "_check"])
 def test_an_entry_evicted_while_it_is_opened_is_absent_and_not_damaged(
-    fill: Fill, store: Store, monkeypatch: pytest.MonkeyPatch
+    fill: Fill, store: Store, monkeypatch: pytest.MonkeyPatch, step: str, before: bool
 ) -> None:
-    for step in ("read_manifest", "_mapped", "_check"):
-        key = fill("a").key
-        real = getattr(entries, step)
+    key = fill("a").key
+    real = getattr(entries, step)
 
-        def evicting(*args: Any, real: Any = real, key: str = key) -> Any:
+    def evicting(*args: Any) -> Any:
+        if before:
             contents.remove(store.folder / key)
-            return real(*args)
+        found = real(*args)
+        contents.remove(store.folder / key)
+        return found
 
-        monkeypatch.setattr(entries, "_checked", {})
-        monkeypatch.setattr(entries, step, evicting)
-        assert store.find(key) is None
-        monkeypatch.setattr(entries, step, real)
+    monkeypatch.setattr(entries, step, evicting)
+    assert store.find(key) is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
@@ -199,3 +202,17 @@ def test_where_no_locks_are_known_what_was_touched_within_a_day_is_in_use(
         os.utime(path, (yesterday, yesterday))
     assert tk.cache.clear(store.folder) > 160
     assert locks.is_free(store.folder / "gone")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a lock is given up after some tries")
+def test_whoever_makes_room_is_alone_and_reading_needs_no_turn(fill: Fill, store: Store) -> None:
+    entry = fill("a")
+    other = threading.Thread(target=fill, args=("bb",))
+    with locks.alone(store.folder):
+        other.start()
+        other.join(0.2)
+        assert other.is_alive()
+        assert store.find(entry.key) is not None
+        assert len(named(store.folder)) == 1
+    other.join(20)
+    assert len(named(store.folder)) == 2

@@ -13,6 +13,7 @@ import pytest
 
 from transferkit.cache import Entry, Store, keys, places, writing
 from transferkit.cache import store as store_module
+from transferkit.cache.contents import contents
 from transferkit.errors import CacheError, SpecError
 
 KEY = keys.key({"a": 1})
@@ -66,6 +67,18 @@ def test_arrays_are_aligned_and_what_is_written_into_them_reaches_no_file(
     again = store.find(entry.key)
     assert again is not None
     np.testing.assert_array_equal(again.arrays["x"], kept)
+
+
+def test_another_library_reads_the_same_memory_and_keeps_the_entry_in_use(
+    fill: Fill, store: Store
+) -> None:
+    entry = fill("a")
+    handed = np.from_dlpack(entry.arrays["x"])
+    assert np.shares_memory(handed, entry.arrays["x"])
+    del entry
+    assert not contents(store.folder)[0].free
+    del handed
+    assert contents(store.folder)[0].free
 
 
 def test_an_entry_says_what_it_is_and_cannot_be_changed(fill: Fill) -> None:
@@ -192,6 +205,9 @@ def test_a_disk_without_room_is_no_place_for_an_entry(
     size = sum(path.stat().st_size for path in (store.folder / key).iterdir())
     monkeypatch.setattr(store_module, "free_bytes", lambda place: 100)
     assert store.room() == 100 + size
+    held = store.find(key)
+    assert store.room() == 100, "what is in use makes no room"
+    del held
     with pytest.raises(CacheError) as caught:
         fill("bb", rows=1000)
     text = str(caught.value)
@@ -244,6 +260,28 @@ def test_room_on_the_disk_is_taken_before_anything_is_written(store: Store) -> N
     with store.create(KEY, {"x": ((10**5,), "u1")}):
         (file,) = store.folder.glob("*.tmp/0.bin")
         assert file.stat().st_blocks * 512 >= 10**5
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="files are named by /proc")
+def test_all_bytes_are_on_the_disk_before_an_entry_has_its_name(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, rename = os.fsync, os.rename
+
+    def synced(number: int) -> None:
+        done.append(Path(os.readlink(f"/proc/self/fd/{number}")).name)
+        sync(number)
+
+    def renamed(old: Path, new: Path) -> None:
+        done.append("renamed")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", renamed)
+    with store.create(KEY, {"x": ((2,), "f4"), "y": ((2,), "f4")}):
+        pass
+    assert done == ["0.bin", "1.bin", "manifest.json", "renamed"]
 
 
 @pytest.mark.parametrize("size", [0, 1, 2**22, 2**22 + 5])
