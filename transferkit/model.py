@@ -16,6 +16,8 @@ from transferkit.augment import Pipeline
 from transferkit.data import Data
 from transferkit.data.bundle import check_data
 from transferkit.engine.phases import scope as engine_scope
+from transferkit.engine.report import EngineReport
+from transferkit.engine.setup import explained, settle
 from transferkit.errors import SpecError, TransferKitError, explain
 from transferkit.freeze import Freeze
 from transferkit.plan import Phase, Plan, as_plan
@@ -206,12 +208,7 @@ class TransferModel:
         check_data(data)
         seed = checked_seed("fit", seed)
         size = data.image_size or self._info().image_size
-        chosen = as_plan(plan) or default_plan(
-            pretrained=self.spec.weights is not None,
-            images=len(data.train),
-            policy=self.spec.freeze,
-        )
-        self._check_fine_tuning(chosen)
+        chosen = self._plan(plan, data)
         engine = as_engine(engine)
         with engine_scope(engine):
             made = build.assemble(
@@ -242,6 +239,73 @@ class TransferModel:
             callbacks=callbacks,
             verbose=verbose,
         )
+
+    def explain_engine(
+        self,
+        data: Data,
+        plan: Plan | Phase | Sequence[Phase] | None = None,
+        *,
+        engine: Engine | None = None,
+    ) -> EngineReport:
+        """How `fit` would run: where the network is cut, and what of it is kept.
+
+        Nothing is read, computed or written but the network's graph; weights are not needed.
+
+        Args:
+            data: As for `fit`.
+            plan: As for `fit`.
+            engine: As for `fit`.
+
+        Returns:
+            For each phase the layers behind which it is cut, the bytes that a picture takes in the
+            cache, the share of a step's forward work that lies before the cut, and why.
+
+        Raises:
+            SpecError: If head, plan and data do not fit each other.
+
+        Example:
+            >>> import numpy as np
+            >>> import transferkit as tk
+            >>> pixels = np.zeros((8, 32, 32, 3), np.uint8)
+            >>> photos = tk.data.from_arrays(pixels, [0, 1] * 4, val=0.25)
+            >>> model = tk.TransferModel("keras:VGG16").freeze(tk.freeze.backbone())
+            >>> report = model.explain_engine(photos, tk.plans.feature_extraction(epochs=2))
+            >>> report.phases[0].cut
+            ('head_average',)
+        """
+        check_data(data)
+        size = data.image_size or self._info().image_size
+        chosen = self._plan(plan, data)
+        made = build.assemble(
+            replace(self.spec, weights=None, freeze=self.spec.policy),
+            data.target,
+            input_shape=(*size, data.channels),
+            seed=0,
+        )
+        settled = settle(
+            made.network,
+            made.table,
+            self.spec.policy,
+            Pipeline(self.spec.augment),
+            chosen,
+            as_engine(engine),
+            (len(data.train), 0 if data.val is None else len(data.val)),
+        )
+        return explained(settled)
+
+    def _plan(self, plan: Plan | Phase | Sequence[Phase] | None, data: Data) -> Plan:
+        """The plan, or the one that fits the data.
+
+        Raises:
+            SpecError: If fine-tuning has nothing to tune.
+        """
+        chosen = as_plan(plan) or default_plan(
+            pretrained=self.spec.weights is not None,
+            images=len(data.train),
+            policy=self.spec.freeze,
+        )
+        self._check_fine_tuning(chosen)
+        return chosen
 
     def _info(self) -> BackboneInfo:
         backbone = self.spec.backbone

@@ -21,6 +21,7 @@ import transferkit as tk
 from transferkit import _keras, evaluate, heads
 from transferkit.cache import CacheInfo, EntryInfo
 from transferkit.data.similar import NearDuplicates
+from transferkit.engine.report import EngineReport, PhaseReport
 from transferkit.history import EpochRecord, History
 from transferkit.select import LayerTable
 
@@ -76,6 +77,11 @@ def cached() -> CacheInfo:
     return CacheInfo(Path(OTHER), 10, tuple(entries), 1)
 
 
+def engine_report() -> EngineReport:
+    phase = PhaseReport(EVIL, cut=(OTHER,), why=EVIL, precision={EVIL: OTHER}, notes=(EVIL,))
+    return EngineReport(OTHER, (phase,))
+
+
 def labelled() -> evaluate.Multilabel:
     rows = np.array([[0.9, 0.1], [0.6, 0.4]])
     return evaluate.multilabel(rows, rows.round().astype(int), class_names=NAMES, loss=1.0)
@@ -90,6 +96,7 @@ SHOWN: dict[str, Callable[[], Any]] = {
     "TrainedModel": trained,
     "Data": photos,
     "CacheInfo": cached,
+    "EngineReport": engine_report,
     "NearDuplicates": alike,
     "Report": lambda: photos().report,
     "Plan": plan,

@@ -44,7 +44,7 @@ def test_nothing_is_described_twice(folder: Path) -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in folder.iterdir())
     assert "`Engine` is described as :py:obj:`transferkit.Engine`." in text
     assert text.count(":: transferkit.Engine\n") == 1
-    assert ":: transferkit.spec.Engine" not in text
+    assert ":: transferkit.running.Engine" not in text
 
 
 def test_every_page_is_named_in_the_table_of_the_reference() -> None:
