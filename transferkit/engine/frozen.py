@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from transferkit._types import KerasModel
@@ -71,6 +71,7 @@ class Frozen:
         *,
         cached: bool,
         also: Sequence[Cut] = (),
+        also_clean: Sequence[Cut] = (),
     ) -> Supply:
         """What a phase's tail is fed with, from the cache as far as it goes.
 
@@ -79,12 +80,13 @@ class Frozen:
             train: The training pictures in their views.
             val: The validation pictures, or None.
             cached: Whether the training pictures' features are to be kept.
-            also: Lower cuts that later phases will ask for.
+            also: Lower cuts that later phases will ask for, of the training pictures.
+            also_clean: The same of the validation pictures.
         """
         self._notes = []
         identity = Identity(self.program)
         mine = self._features(identity, cut, train, also) if cached else None
-        theirs = self._features(identity, cut, val, also) if val else None
+        theirs = self._features(identity, cut, val, also_clean) if val else None
         every_epoch = mine is None or (val is not None and theirs is None)
         if every_epoch:
             self._check(cut, train)

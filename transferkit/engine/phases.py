@@ -158,6 +158,7 @@ class _Run:
             self.material.validation_pictures(),
             cached=stage.cached,
             also=self.settled.later_cuts(number),
+            also_clean=self.settled.later_cuts(number, clean=True),
         )
 
     def _listed(self, number: int, first: int, stop: int, replicas: int) -> Any:

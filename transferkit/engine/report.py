@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from transferkit._text import byte_size, counted, html_table
+from transferkit._text import byte_size, counted, html_table, printable
 
 __all__ = ["EngineReport", "PhaseReport"]
 
@@ -103,7 +103,7 @@ class EngineReport:
                 lines.append(f"     cut behind {cut} ({saved} of the work), {size} a picture")
             lines.append(f"     {precision}; XLA: {xla}; by {phase.backend}")
             lines += [f"     {note}" for note in phase.notes]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def _repr_html_(self) -> str:
         header = ["phase", "cut behind", "a picture", "work saved", "precision", "XLA"]

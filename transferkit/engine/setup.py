@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +10,9 @@ from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
 from transferkit.cache import Store
 from transferkit.engine import rules
+from transferkit.engine.cut import Cut
 from transferkit.engine.frozen import Frozen, Supply
 from transferkit.engine.machine import Machine, machine
-from transferkit.engine.cut import Cut
 from transferkit.engine.program import Program
 from transferkit.engine.report import EngineReport, PhaseReport
 from transferkit.engine.rewrites import rewritten
@@ -80,9 +79,9 @@ class Settled:
         model = rewritten(model, choice.rewrites, keep=self.head)
         return Tail(model, choice, self.program.work - before)
 
-    def later_cuts(self, number: int) -> list[Cut]:
-        """The lower cuts that phases behind a phase will ask for."""
-        return later_cuts(self.stages, number)
+    def later_cuts(self, number: int, *, clean: bool = False) -> list[Cut]:
+        """The lower cuts that phases behind a phase will ask for; see `stages.later_cuts`."""
+        return later_cuts(self.stages, number, clean=clean)
 
     def told(self, number: int) -> PhaseReport:
         """What there is to say of a phase before it runs."""
@@ -158,4 +157,3 @@ def _tail_choice(program: Program, stage: Stage, engine: Engine, here: Machine) 
     calls = [call for number, call in enumerate(program.calls) if number not in before]
     kinds = [type(call.operation).__name__ for call in calls]
     return rules.tail(engine, here, kinds, cached=stage.cached)
-

@@ -160,18 +160,25 @@ def _too_large(cut: Cut, views: int, budget: Budget) -> str:
     )
 
 
-def later_cuts(found: Sequence[Stage], number: int) -> list[Cut]:
-    """The lower cuts that phases behind a phase will ask for, of the same views.
+def later_cuts(found: Sequence[Stage], number: int, *, clean: bool = False) -> list[Cut]:
+    """The lower cuts that phases behind a phase will ask for.
 
     What crosses them can be kept while this phase's features are made, since what lies before them
     trains in no phase until then.
+
+    Args:
+        found: All stages.
+        number: The phase that is about to run.
+        clean: For validation pictures, which have one view in every phase and are always kept; else
+            for training pictures, in phases that keep them in the same views.
     """
     own = found[number]
     limit, cuts = own.cut, []
     for stage in found[number + 1 :]:
         if limit is None or stage.cut is None or not stage.cut.lies_within(limit):
             break
-        if stage.cached and stage.views == own.views and stage.cut.calls != limit.calls:
+        kept = clean or (stage.cached and stage.views == own.views)
+        if kept and stage.cut.calls != limit.calls:
             cuts.append(stage.cut)
         limit = stage.cut
     return cuts
