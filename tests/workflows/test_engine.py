@@ -51,7 +51,8 @@ def fit(engine: tk.Engine, views: Any = "fresh", *augment: Any, **more: Any) -> 
 
 
 def engine(folder: Path, **more: Any) -> tk.Engine:
-    return tk.Engine(**{"precision": "float32", "xla": False, "cache": folder, **more})
+    own = {"precision": "float32", "prefix": "tensorflow", "xla": False, "cache": folder}
+    return tk.Engine(**{**own, **more})
 
 
 def losses(trained: tk.TrainedModel) -> list[float]:
@@ -73,7 +74,7 @@ def assert_alike(mine: tk.TrainedModel, theirs: tk.TrainedModel, tolerance: floa
 @pytest.fixture(scope="module")
 def plain() -> tk.TrainedModel:
     """Without a cache."""
-    return fit(tk.Engine(precision="float32", xla=False, cache=False))
+    return fit(engine(Path(), cache=False))
 
 
 def extracted(trained: tk.TrainedModel) -> list[int | None]:
@@ -97,7 +98,7 @@ def test_the_cache_changes_no_number_and_one_pass_serves_all_phases_and_runs(
 def test_fixed_views_and_mixed_labels_are_cached_exactly(tmp_path: Path) -> None:
     augment = (tk.augment.rotate(30), tk.augment.mixup(0.4))
     cached = fit(engine(tmp_path), 2, *augment)
-    direct = fit(tk.Engine(precision="float32", xla=False, cache=False), 2, *augment)
+    direct = fit(engine(Path(), cache=False), 2, *augment)
     assert_alike(cached, direct)
     train = COUNT - COUNT // 4
     assert extracted(cached) == [2 * train + COUNT // 4, 0]

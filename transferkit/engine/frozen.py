@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from transferkit._types import KerasModel
 from transferkit.cache import Store
 from transferkit.engine import features as kept
+from transferkit.engine.choices import PrefixChoice
 from transferkit.engine.cut import Cut
 from transferkit.engine.features import Features, Prefix
-from transferkit.engine.forward import check, compile_forward
+from transferkit.engine.forward import Compiled, compile_forward, prepare
 from transferkit.engine.identity import Identity, versions
+from transferkit.engine.machine import Machine
 from transferkit.engine.pictures import Pictures
 from transferkit.engine.program import Program
-from transferkit.engine.rules import PrefixChoice
 from transferkit.engine.sections import section
 from transferkit.errors import CacheError
+from transferkit.running import Engine
 
 __all__ = ["Frozen", "Supply"]
 
@@ -32,7 +34,8 @@ class Supply:
     Attributes:
         train: The training pictures' features; None if they are computed in every epoch.
         val: The validation pictures' features; None likewise, or if there are no such pictures.
-        run: The compiled prefix; None if nothing has to be computed in every epoch.
+        run: The compiled prefix; None if nothing has to be computed in every epoch, or if nothing
+            may be cut off after all, and the tail starts from the pixels.
         choice: How the prefix was run.
         extracted: On how many views of pictures it was run for this phase.
         notes: What went otherwise than planned.
@@ -40,10 +43,15 @@ class Supply:
 
     train: Features | None
     val: Features | None
-    run: Callable[..., Sequence[Any]] | None
+    run: Compiled | None
     choice: PrefixChoice
     extracted: int
     notes: tuple[str, ...]
+
+    @property
+    def cuts(self) -> bool:
+        """Whether the tail starts from what crosses the cut."""
+        return self.train is not None or self.run is not None
 
 
 class Frozen:
@@ -51,15 +59,24 @@ class Frozen:
 
     Args:
         program: The network's calls.
-        choice: How the prefix is to be run; gives way to plain float32 where its check fails.
+        choice: How the prefix is to be run; gives way where its check fails.
         store: Where features are kept; None for no cache.
+        engine: What was asked for.
+        machine: What it runs on.
         verbose: 0 silent, 1 or 2 shows how far an extraction is.
     """
 
     def __init__(
-        self, program: Program, choice: PrefixChoice, store: Store | None, verbose: int = 0
+        self,
+        program: Program,
+        choice: PrefixChoice,
+        store: Store | None,
+        engine: Engine,
+        machine: Machine,
+        verbose: int = 0,
     ) -> None:
         self.program, self.choice, self.store, self.verbose = program, choice, store, verbose
+        self.engine, self.machine = engine, machine
         self._passed: list[Cut] = []  # cuts whose compiled prefix has been checked
         self._notes: list[str] = []
 
@@ -84,6 +101,20 @@ class Frozen:
             also_clean: The same of the validation pictures.
         """
         self._notes = []
+        try:
+            return self._supply(cut, train, val, cached, also, also_clean)
+        except _RandomError as error:
+            return Supply(None, None, None, self.choice, 0, (*self._notes, str(error)))
+
+    def _supply(
+        self,
+        cut: Cut,
+        train: Pictures,
+        val: Pictures | None,
+        cached: bool,
+        also: Sequence[Cut],
+        also_clean: Sequence[Cut],
+    ) -> Supply:
         identity = Identity(self.program)
         mine = self._features(identity, cut, train, also) if cached else None
         theirs = self._features(identity, cut, val, also_clean) if val else None
@@ -128,20 +159,26 @@ class Frozen:
             return None
 
     def _check(self, cut: Cut, pictures: Pictures) -> bool:
-        """Hold the compiled prefix against the plain one, once; True if the choice gave way."""
-        if self.choice.plain or any(cut.lies_within(other) for other in self._passed):
+        """Hold the compiled prefix against the plain one, once; True if the choice gave way.
+
+        Raises:
+            _RandomError: If the plain one gives other numbers each time.
+        """
+        if any(cut.lies_within(other) for other in self._passed):
             return False
         model = section(self.program, (0,), cut.tensors)
-        problem = check(model, self._compiled(model), pictures.first(SAMPLES))
+        samples = [pictures.first(SAMPLES)]
+        prepared = prepare(model, samples, engine=self.engine, machine=self.machine)
+        self._notes += prepared.notes
+        if prepared.problem is not None:
+            raise _RandomError(prepared.problem.words)
+        run = prepared.run
+        before, self.choice = self.choice, PrefixChoice(run.precision, run.backend, run.xla)
         self._passed.append(cut)
-        if problem is None:
-            return False
-        self.choice = self.choice.made_plain()
-        self._notes.append(f"float32 by TensorFlow: {problem}")
-        return True
+        return before != self.choice
 
-    def _compiled(self, model: KerasModel) -> Callable[..., Sequence[Any]]:
-        choice = self.choice
+    def _compiled(self, model: KerasModel) -> Compiled:
+        choice: Any = self.choice
         return compile_forward(
             model, precision=choice.precision, xla=choice.xla, backend=choice.backend
         )
@@ -150,3 +187,7 @@ class Frozen:
         more = () if self.choice.backend == "tensorflow" else (self.choice.backend,)
         about = {"backend": self.choice.backend, "versions": versions(*more)}
         return Prefix(self.program, identity, self._compiled, self.choice.precision, about)
+
+
+class _RandomError(Exception):
+    """What is before the cut draws random numbers, which nobody could foresee."""

@@ -9,14 +9,13 @@ from transferkit import cache
 from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
 from transferkit.cache import Store
-from transferkit.engine import rules
+from transferkit.engine.choices import PrefixChoice, TailChoice, choose_prefix, choose_tail
 from transferkit.engine.cut import Cut
 from transferkit.engine.frozen import Frozen, Supply
 from transferkit.engine.machine import Machine, machine
 from transferkit.engine.program import Program
 from transferkit.engine.report import EngineReport, PhaseReport
 from transferkit.engine.rewrites import rewritten
-from transferkit.engine.rules import PrefixChoice, TailChoice
 from transferkit.engine.sections import section
 from transferkit.engine.stages import Budget, Stage, later_cuts, stages
 from transferkit.freeze import Freeze
@@ -50,6 +49,7 @@ class Settled:
         machine: What it runs on.
         program: The network's calls, up to the logits.
         stages: One for each phase.
+        engine: What was asked for.
         prefix: How frozen layers are to be run.
         tails: How the rest is, for each phase.
         store: Where features are kept; None for no cache.
@@ -60,6 +60,7 @@ class Settled:
     machine: Machine
     program: Program
     stages: tuple[Stage, ...]
+    engine: Engine
     prefix: PrefixChoice
     tails: tuple[TailChoice, ...]
     store: Store | None
@@ -68,14 +69,17 @@ class Settled:
 
     def frozen(self, verbose: int) -> Frozen:
         """The frozen layers of a run that begins."""
-        return Frozen(self.program, self.prefix, self.store, verbose)
+        return Frozen(
+            self.program, self.prefix, self.store, self.engine, self.machine, verbose
+        )
 
     def tail(self, number: int, supply: Supply | None) -> Tail:
         """The tail of a phase, whose layers are frozen as it wants."""
         stage, choice = self.stages[number], self.tails[number]
-        starts = (0,) if supply is None or stage.cut is None else stage.cut.tensors
+        cuts = supply is not None and supply.cuts and stage.cut is not None
+        starts = stage.cut.tensors if cuts and stage.cut else (0,)
         model = section(self.program, starts, (self.program.end,))
-        before = 0 if starts == (0,) or stage.cut is None else stage.cut.work
+        before = stage.cut.work if cuts and stage.cut else 0
         model = rewritten(model, choice.rewrites, keep=self.head)
         return Tail(model, choice, self.program.work - before)
 
@@ -102,7 +106,6 @@ class Settled:
             backend=self.prefix.backend if cut else "tensorflow",
             xla=xla,
             rewrites=tail.rewrites,
-            notes=(*(self.prefix.notes if cut else ()), *tail.notes),
         )
 
 
@@ -127,7 +130,7 @@ def settle(
         counts: Training and validation pictures.
     """
     here = machine()
-    prefix = rules.prefix(engine, here, [layer.kind for layer in table])
+    prefix = choose_prefix(engine, here, {layer.kind for layer in table})
     store = store_of(engine)
     room = float(store.room()) if store else 0.0
     budget = Budget(*counts, room, here.device, prefix.itemsize)
@@ -135,7 +138,7 @@ def settle(
     tails = tuple(_tail_choice(program, stage, engine, here) for stage in found)
     names = {call.operation.name for call in program.calls}
     head = frozenset(names - {layer.name for layer in table})
-    return Settled(here, program, tuple(found), prefix, tails, store, counts, head)
+    return Settled(here, program, tuple(found), engine, prefix, tails, store, counts, head)
 
 
 def explained(settled: Settled) -> EngineReport:
@@ -155,5 +158,5 @@ def store_of(engine: Engine) -> Store | None:
 def _tail_choice(program: Program, stage: Stage, engine: Engine, here: Machine) -> TailChoice:
     before = set(stage.cut.calls) if stage.cut else set()
     calls = [call for number, call in enumerate(program.calls) if number not in before]
-    kinds = [type(call.operation).__name__ for call in calls]
-    return rules.tail(engine, here, kinds, cached=stage.cached)
+    kinds = {type(call.operation).__name__ for call in calls}
+    return choose_tail(engine, here, kinds, cached=stage.cached)
