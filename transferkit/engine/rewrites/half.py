@@ -110,9 +110,10 @@ def _is_fast(layer: Any) -> bool:
 
     The gradient of a strided depthwise convolution takes 25 times as long.
     """
-    activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
-    strided = type(layer).__name__ == "DepthwiseConv2D" and max(layer.strides) > 1
-    return activation in FAST_ACTIVATIONS and not strided
+    kind = type(layer).__name__
+    if kind == "Activation":
+        return getattr(layer.activation, "__name__", "") in FAST_ACTIVATIONS
+    return kind != "DepthwiseConv2D" or max(layer.strides) == 1
 
 
 def _is_map(node: Any) -> bool:

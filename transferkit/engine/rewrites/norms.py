@@ -52,7 +52,7 @@ class TrainingNorm(StandIn):
         count = tf.cast(tf.reduce_prod(tf.shape(x)[:-1]), tf.float32)
         biased = variance * (count - 1) / count
         for moving, new in ((norm.moving_mean, mean), (norm.moving_variance, biased)):
-            kept = keras.ops.convert_to_tensor(moving)
+            kept = tf.convert_to_tensor(moving)
             moving.assign(kept * norm.momentum + new * (1.0 - norm.momentum))
 
 
@@ -64,23 +64,31 @@ def _held(norm: Any, x: Tensor) -> Tensor:
     """
     scale = tf.cast(scale_and_shift(norm)[0], x.dtype)
 
-    def forward(x: Tensor) -> Any:
-        return _normalised(norm, x), lambda upstream: upstream * scale
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def forward(x: Tensor, *values: Tensor) -> Any:
+        y = _by_kernel(x, values, norm.epsilon)
+        return y, lambda upstream: (upstream * scale, *(None for _ in values))
 
-    return tf.custom_gradient(forward)(x)
+    return forward(x, *_values(norm))
 
 
 def _normalised(norm: Any, x: Tensor) -> Tensor:
+    return _by_kernel(x, _values(norm), norm.epsilon)
+
+
+def _values(norm: Any) -> tuple[Tensor, ...]:
     gamma, beta = _gamma_and_beta(norm)
-    read = keras.ops.convert_to_tensor
+    read = tf.convert_to_tensor
     mean, variance = read(norm.moving_mean), read(norm.moving_variance)
-    return tf.raw_ops.FusedBatchNormV3(
-        x=x, scale=gamma, offset=beta, mean=mean, variance=variance, epsilon=norm.epsilon,
-        is_training=False,
-    ).y  # fmt: skip
+    return gamma, beta, mean, variance
+
+
+def _by_kernel(x: Tensor, values: tuple[Tensor, ...], epsilon: float) -> Tensor:
+    named = dict(zip(("scale", "offset", "mean", "variance"), values, strict=True))
+    return tf.raw_ops.FusedBatchNormV3(x=x, **named, epsilon=epsilon, is_training=False).y
 
 
 def _gamma_and_beta(norm: Any) -> tuple[Tensor, Tensor]:
-    read, channels = keras.ops.convert_to_tensor, norm.moving_mean.shape
+    read, channels = tf.convert_to_tensor, norm.moving_mean.shape
     gamma = read(norm.gamma) if norm.scale else tf.ones(channels)
     return gamma, read(norm.beta) if norm.center else tf.zeros(channels)

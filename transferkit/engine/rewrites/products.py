@@ -79,7 +79,7 @@ class Product(StandIn):
         return self.leaving(x if layer.activation is None else layer.activation(x))
 
     def _weights(self, layer: Any, kind: _Kind) -> tuple[list[Tensor], Tensor | None]:
-        read = keras.ops.convert_to_tensor
+        read = tf.convert_to_tensor
         *first, last = [read(getattr(layer, name)) for name in kind.kernels]
         bias = read(layer.bias) if layer.use_bias else None
         for norm in self.recipe.layers[1:]:
@@ -100,7 +100,7 @@ def scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
     Returns:
         Two vectors (channels,) in float32.
     """
-    read = keras.ops.convert_to_tensor
+    read = tf.convert_to_tensor
     scale = tf.math.rsqrt(read(norm.moving_variance) + norm.epsilon)
     if norm.scale:
         scale *= read(norm.gamma)
