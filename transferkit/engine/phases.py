@@ -15,6 +15,7 @@ from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
 from transferkit.engine import batches, resume
 from transferkit.engine.checks import check_mixes, check_precision, check_sampling
+from transferkit.engine.feeds import streamed
 from transferkit.engine.loop import PhaseRun, run_epochs
 from transferkit.engine.progress import Progress
 from transferkit.engine.step import make_steps
@@ -172,7 +173,7 @@ def _run_phase(
     with strategy.scope():
         optimizer = make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
         build.compile_network(network, material.bound, optimizer, jit_compile=False)
-        compiled = make_steps(
+        steps = make_steps(
             network,
             build.logits_of(network),
             material.bound,
@@ -182,18 +183,18 @@ def _run_phase(
         )
     pixels, targets = material.train
     replicas = strategy.num_replicas_in_sync
-    steps = len(batches.bounds(len(targets), phase.batch_size, replicas))
+    count = len(batches.bounds(len(targets), phase.batch_size, replicas))
     headline = _headline(network, phase, number, len(plan))
     listed = keras.callbacks.CallbackList(
         [*callbacks, Progress(headline, last_epoch, verbose)],
         model=network,
         epochs=stop,
-        steps=steps,
+        steps=count,
         verbose=verbose,
     )
     listed.on_train_begin()
     start = resume.take_initial_epoch(network, begin)
-    run = PhaseRun(phase, number, start, stop, steps)
+    run = PhaseRun(phase, number, start, stop)
     training = batches.training_batches(
         pixels,
         targets,
@@ -205,13 +206,13 @@ def _run_phase(
         replicas=replicas,
         classes=material.classes,
     )
+    feed = streamed(steps, training, count, callbacks=listed.callbacks)
     validation = None
     if material.val is not None:
-        validation = batches.validation_batches(*material.val, phase.batch_size, replicas)
-    if replicas > 1:
-        training = strategy.experimental_distribute_dataset(training)
-        validation = validation and strategy.experimental_distribute_dataset(validation)
-    for record in run_epochs(network, compiled, run, training, validation, listed):
+        clean = batches.validation_batches(*material.val, phase.batch_size, replicas)
+        left = len(batches.bounds(len(material.val[1]), phase.batch_size, replicas))
+        validation = streamed(steps, clean, left, callbacks=listed.callbacks, train=False)
+    for record in run_epochs(network, steps, run, feed, validation, listed):
         history = history.append(record)
     listed.on_train_end()
     return history
