@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from transferkit._types import KerasModel
+from transferkit.engine.feeds import Feed
 from transferkit.engine.step import Steps
 from transferkit.history import EpochRecord, direction
 from transferkit.plan import Phase
-from transferkit.schedules import Constant
+from transferkit.schedules import Constant, Schedule
 
 __all__ = ["Best", "PhaseRun", "run_epochs"]
 
@@ -27,43 +28,42 @@ class PhaseRun:
         number: Its place in the plan, from 0.
         start: Its first epoch, counted over all phases; after a resumed run, the first one left.
         stop: The epoch behind its last.
-        steps: Batches in an epoch.
     """
 
     phase: Phase
     number: int
     start: int
     stop: int
-    steps: int
 
 
 def run_epochs(
     network: KerasModel,
-    compiled: Steps,
+    steps: Steps,
     run: PhaseRun,
-    batches: Any,
-    validation: Any | None,
+    training: Feed,
+    validation: Feed | None,
     callbacks: Any,
 ) -> Iterator[EpochRecord]:
     """Run a phase's epochs and hand out a record after each.
 
+    Callbacks are told of batches at the beginning and the end of each call of the feed.
+
     Args:
         network: What callbacks see; its optimizer is the step's.
-        compiled: The steps.
+        steps: The steps that the feeds make.
         run: Which epochs.
-        batches: The training batches of all these epochs in a row.
+        training: The training batches.
         validation: The validation batches, or None.
         callbacks: A ``keras.callbacks.CallbackList``.
     """
-    source = iter(batches)
     best = Best(network, run.phase)
     network.stop_training = False
     for epoch in range(run.start, run.stop):
         began = time.perf_counter()
         callbacks.on_epoch_begin(epoch)
-        logs = _train(network, compiled, run, source, callbacks, epoch)
+        logs = _train(network, steps, run, training, callbacks, epoch)
         if validation is not None:
-            logs |= _validate(compiled, validation, callbacks)
+            logs |= _validate(steps, validation, callbacks, epoch)
         shown = dict(logs)  # callbacks may write into it
         callbacks.on_epoch_end(epoch, shown)
         yield EpochRecord(
@@ -82,32 +82,37 @@ def run_epochs(
 
 
 def _train(
-    network: KerasModel, compiled: Steps, run: PhaseRun, source: Any, callbacks: Any, epoch: int
+    network: KerasModel, steps: Steps, run: PhaseRun, feed: Feed, callbacks: Any, epoch: int
 ) -> dict[str, float]:
-    schedule = run.phase.learning_rate
-    total = run.phase.epochs * run.steps
-    done = (epoch - run.stop + run.phase.epochs) * run.steps
-    compiled.reset()
+    before = (epoch - run.stop + run.phase.epochs) * feed.steps
+    total = run.phase.epochs * feed.steps
+    steps.reset()
     logs: dict[str, Any] = {}
-    for step in range(run.steps):
-        if not isinstance(schedule, Constant):
-            network.optimizer.learning_rate = schedule(done + step, total)
-        callbacks.on_train_batch_begin(step)
-        logs = compiled.train(next(source))
-        callbacks.on_train_batch_end(step, logs)
+    for first, stop in feed.calls:
+        rates = _rates(run.phase.learning_rate, before + first, before + stop, total)
+        callbacks.on_train_batch_begin(first)
+        logs = feed.run(epoch, first, stop, rates)
+        callbacks.on_train_batch_end(stop - 1, logs)
         if network.stop_training:
             break
     return _floats(logs)
 
 
-def _validate(compiled: Steps, validation: Any, callbacks: Any) -> dict[str, float]:
-    compiled.reset()
+def _rates(schedule: Schedule, first: int, stop: int, total: int) -> Any:
+    """The learning rate of each step; None if callbacks may set it, since no schedule does."""
+    if isinstance(schedule, Constant):
+        return None
+    return np.array([schedule(step, total) for step in range(first, stop)], np.float32)
+
+
+def _validate(steps: Steps, feed: Feed, callbacks: Any, epoch: int) -> dict[str, float]:
+    steps.reset()
     callbacks.on_test_begin()
     logs: dict[str, Any] = {}
-    for step, batch in enumerate(validation):
-        callbacks.on_test_batch_begin(step)
-        logs = compiled.evaluate(batch)
-        callbacks.on_test_batch_end(step, logs)
+    for first, stop in feed.calls:
+        callbacks.on_test_batch_begin(first)
+        logs = feed.run(epoch, first, stop, None)
+        callbacks.on_test_batch_end(stop - 1, logs)
     callbacks.on_test_end(logs)
     return {f"val_{name}": value for name, value in _floats(logs).items()}
 

@@ -25,6 +25,8 @@ class Progress(Callback):
             only whole lines.
     """
 
+    every_batch = False  # the end of each call is enough
+
     def __init__(self, headline: str, last_epoch: int, verbose: int) -> None:
         super().__init__()
         self.headline = headline
@@ -42,8 +44,8 @@ class Progress(Callback):
         self.count = Count(label, self.params["steps"], verbose=self.verbose)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Count the step."""
-        self.count.advance(note=_shown(logs))
+        """Count the steps of a call, of which this was the last."""
+        self.count.advance(batch + 1 - self.count.done, note=_shown(logs))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Print the epoch's line in the place of the count."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from transferkit import _keras
 from transferkit._types import KerasModel
+from transferkit.engine.calls import wants_batches
 from transferkit.plan import Plan
 
 Callback: Any = _keras.keras().callbacks.Callback
@@ -72,6 +73,7 @@ class _Spared(Callback):
     def __init__(self, inner: Any, *, begin: bool, end: bool) -> None:
         super().__init__()
         self.inner, self.begin, self.end = inner, begin, end
+        self.every_batch = wants_batches([inner])
 
     def set_model(self, model: Any) -> None:
         super().set_model(model)
@@ -90,6 +92,7 @@ class _Spared(Callback):
             self.inner.on_train_end(logs)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.inner._current_epoch = epoch  # or what it saves early in a resumed run says epoch 0
         self.inner.on_epoch_begin(epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -1,4 +1,4 @@
-"""The one compiled training step, and its twin for evaluation."""
+"""The one training step, and its twin for evaluation."""
 
 from __future__ import annotations
 
@@ -17,89 +17,137 @@ keras, tf = _keras.keras(), _keras.tf()
 
 @dataclass(frozen=True)
 class Steps:
-    """The compiled functions of one phase, and the metrics that they feed.
+    """The steps of one phase, and the metrics that they feed; a feed compiles them into its calls.
 
     Attributes:
-        train: A batch (images, targets) to the running metrics; moves the weights.
-        evaluate: A batch to the running metrics; moves nothing.
+        train: Takes (inputs, targets) and moves the weights and the running metrics. Inputs are one
+            tensor, or a tuple of as many as the tail takes.
+        evaluate: The same, and moves the metrics only.
+        results: The running metrics by name.
         reset: Sets the running metrics to nothing.
+        set_rate: Sets the optimizer's learning rate, also from within a compiled function.
+        strategy: The ``tf.distribute`` strategy that the steps run under.
+        xla: Whether XLA compiles the step: where it was asked for, on a single device.
     """
 
-    train: Callable[[Any], dict[str, Any]]
-    evaluate: Callable[[Any], dict[str, Any]]
+    train: Callable[[Any], None]
+    evaluate: Callable[[Any], None]
+    results: Callable[[], dict[str, Any]]
     reset: Callable[[], None]
-    metric_names: tuple[str, ...]
+    set_rate: Callable[[Any], None]
+    strategy: Any
+    xla: bool
+
+    @property
+    def replicas(self) -> int:
+        """How many devices share a batch, over all workers."""
+        return int(self.strategy.num_replicas_in_sync)
 
 
 def make_steps(
     network: KerasModel,
-    logits_network: KerasModel,
+    tail: KerasModel,
     bound: BoundHead,
     optimizer: Any,
     strategy: Any,
     *,
     xla: bool,
 ) -> Steps:
-    """Compile the steps of a phase. Call it inside the strategy's scope.
+    """Make the steps of a phase. Call it inside the strategy's scope.
 
-    The loss is taken on logits, summed over the pictures and divided by the size of the global
-    batch, so that one device and many give the same gradient, a smaller last batch included.
+    The loss is taken on float32 logits, summed over the pictures and divided by the size of the
+    global batch, so that one device and many give the same gradient, a smaller last batch included.
+    Gradients are summed over all devices before the optimizer sees them, and it is applied once for
+    all: so clipping, accumulation and averages of Keras' optimizers work on any number of devices.
 
     Args:
-        network: Raw pixels to activated outputs, its layers frozen as the phase wants.
-        logits_network: The same up to the logits.
+        network: Raw pixels to activated outputs, its layers frozen as the phase wants. The
+            optimizer is built on its trainable variables, in their order.
+        tail: From raw pixels, or from cached tensors, to logits; shares variables with `network`.
         bound: Loss, metrics and activation.
         optimizer: Fresh for this phase.
         strategy: A ``tf.distribute`` strategy; the default one for one device.
-        xla: Whether to compile with XLA.
+        xla: Whether XLA is to compile them. Over several devices it does not: TensorFlow's XLA
+            takes no variable that lies on another device than the program.
     """
-    loss = bound.loss()
-    activation = keras.activations.get(bound.activation)
-    tracked = [keras.metrics.Mean(name="loss"), *bound.metrics()]
+    measured = _Measured(bound)
     variables = network.trainable_variables
     optimizer.build(variables)
+    replicas = strategy.num_replicas_in_sync
 
-    def losses(targets: Tensor, logits: Tensor) -> Tensor:
-        each = loss.call(targets, tf.cast(logits, tf.float32))
-        return tf.reduce_mean(tf.reshape(each, (tf.shape(each)[0], -1)), axis=1)
-
-    def track(targets: Tensor, logits: Tensor, each: Tensor) -> None:
-        tracked[0].update_state(each)
-        for metric in tracked[1:]:
-            metric.update_state(targets, activation(logits))
-
-    def train_replica(images: Tensor, targets: Tensor) -> None:
+    def gradients(inputs: Any, targets: Tensor) -> list[Tensor | None]:
         context = tf.distribute.get_replica_context()
-        here = tf.cast(tf.shape(images)[0], tf.float32)
+        here = tf.cast(tf.shape(targets)[0], tf.float32)
         total = context.all_reduce(tf.distribute.ReduceOp.SUM, here)
         with tf.GradientTape() as tape:
-            logits = logits_network(images, training=True)
-            each = losses(targets, logits)
+            logits = tf.cast(_called(tail, inputs, training=True), tf.float32)
+            each = measured.losses(targets, logits)
             objective = tf.reduce_sum(each) / total
-            extra = logits_network.losses
-            if extra:  # weight penalties belong to the model, not to each replica's pictures
-                objective += tf.add_n(extra) / strategy.num_replicas_in_sync
-        gradients = tape.gradient(objective, variables)
-        optimizer.apply(gradients, variables)
-        track(targets, logits, each)
+            if tail.losses:  # weight penalties belong to the model, not to a replica's pictures
+                objective += tf.add_n(tail.losses) / replicas
+        measured.update(targets, logits, each)
+        return _summed(context, tape.gradient(objective, variables))
 
-    def evaluate_replica(images: Tensor, targets: Tensor) -> None:
-        logits = logits_network(images, training=False)
-        track(targets, logits, losses(targets, logits))
+    def evaluate(inputs: Any, targets: Tensor) -> None:
+        logits = tf.cast(_called(tail, inputs, training=False), tf.float32)
+        measured.update(targets, logits, measured.losses(targets, logits))
 
-    def compiled(replica: Callable[[Tensor, Tensor], None]) -> Callable[[Any], dict[str, Any]]:
-        inner = _keras.compiled(replica, jit_compile=True) if xla else replica
+    def train(batch: Any) -> None:
+        found = strategy.run(gradients, args=batch)
+        optimizer.apply([_local(strategy, gradient) for gradient in found], variables)
 
-        def step(batch: Any) -> dict[str, Any]:
-            strategy.run(inner, args=batch)
-            return {metric.name: metric.result() for metric in tracked}
+    def set_rate(rate: Any) -> None:
+        optimizer.learning_rate = rate
 
-        whole: Callable[[Any], dict[str, Any]] = _keras.compiled(step)
-        return whole
+    return Steps(
+        train=train,
+        evaluate=lambda batch: strategy.run(evaluate, args=batch),
+        results=measured.results,
+        reset=measured.reset,
+        set_rate=set_rate,
+        strategy=strategy,
+        xla=xla and replicas == 1,
+    )
 
-    def reset() -> None:
-        for metric in tracked:
+
+class _Measured:
+    """The loss of each picture, and the metrics of an epoch."""
+
+    def __init__(self, bound: BoundHead) -> None:
+        self.loss = bound.loss()
+        self.activation = keras.activations.get(bound.activation)
+        self.mean = keras.metrics.Mean(name="loss")
+        self.metrics = bound.metrics()
+
+    def losses(self, targets: Tensor, logits: Tensor) -> Tensor:
+        each = self.loss.call(targets, logits)
+        return tf.reduce_mean(tf.reshape(each, (tf.shape(each)[0], -1)), axis=1)
+
+    def update(self, targets: Tensor, logits: Tensor, each: Tensor) -> None:
+        self.mean.update_state(each)
+        for metric in self.metrics:
+            metric.update_state(targets, self.activation(logits))
+
+    def results(self) -> dict[str, Any]:
+        return {metric.name: metric.result() for metric in (self.mean, *self.metrics)}
+
+    def reset(self) -> None:
+        for metric in (self.mean, *self.metrics):
             metric.reset_state()
 
-    names = tuple(metric.name for metric in tracked)
-    return Steps(compiled(train_replica), compiled(evaluate_replica), reset, names)
+
+def _called(tail: KerasModel, inputs: Any, *, training: bool) -> Tensor:
+    parts = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
+    return tail(parts if len(parts) > 1 else parts[0], training=training)
+
+
+def _summed(context: Any, gradients: list[Tensor | None]) -> list[Tensor | None]:
+    """The gradients summed over all replicas; None for variables that the loss does not reach."""
+    found = [gradient for gradient in gradients if gradient is not None]
+    summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, found))
+    return [None if gradient is None else next(summed) for gradient in gradients]
+
+
+def _local(strategy: Any, gradient: Any) -> Any:
+    """What every replica has alike, as one tensor."""
+    return None if gradient is None else strategy.experimental_local_results(gradient)[0]
