@@ -22,7 +22,9 @@ __all__ = ["compiled", "resampled"]
 @functools.cache
 def compiled(fill: str) -> Callable[[Tensor, Tensor], Tensor]:
     """`resampled` with this fill, compiled by XLA for each shape that comes."""
-    made: Any = _keras.compiled(functools.partial(resampled, fill=fill), jit_compile=True)
+    # Autograph, which there is nothing for here to do, would take longer than XLA.
+    work = functools.partial(resampled, fill=fill)
+    made: Any = _keras.compiled(work, autograph=False, jit_compile=True)
     return made  # type: ignore[no-any-return]
 
 

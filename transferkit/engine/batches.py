@@ -195,7 +195,18 @@ def _augmented(
         )
         return (images, labels) if rows is None else (images[:size], labels[:size])
 
-    return augmented
+    return _traced_as_it_is(augmented) if _all_ours(pipeline) else augmented
+
+
+def _traced_as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Without autograph, which takes a second to rewrite what has no branch on a tensor."""
+    made: Callable[..., Any] = _keras.tf().autograph.experimental.do_not_convert(function)
+    return made
+
+
+def _all_ours(pipeline: Pipeline) -> bool:
+    """Whether nobody else's operation, which may want autograph, is among them."""
+    return all(type(each).__module__.startswith("transferkit.") for each in pipeline.operations)
 
 
 def _padded(places: Tensor, rows: int) -> Tensor:
