@@ -7,6 +7,7 @@ gathered from the array where it lies, keys hashed and pixels moved for a whole 
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, Literal
@@ -101,7 +102,7 @@ def training_batches(
     # The whole phase counts, not what is left of it: a run that goes on has to see the same pixels.
     wanted = _compiles(xla, pipeline, count * phase.epochs * math.prod(pixels.shape[1:]))
     rows = max(stop - start for start, stop in cuts) if wanted else None
-    return _read(places, _augmented(pixels, targets, pipeline, seed, rows))
+    return _read(places, _augmented(pixels, targets, pipeline, seed, rows, replicas > 1))
 
 
 def view_batches(
@@ -144,7 +145,7 @@ def view_batches(
 def validation_batches(pixels: Any, targets: Array, batch_size: int, replicas: int = 1) -> Any:
     """A split once, in order, clean."""
     tf = _keras.tf()
-    images, labels = reader(pixels), reader(targets)
+    images, labels = (reader(each, rewritten=replicas > 1) for each in (pixels, targets))
     cuts = np.asarray(bounds(len(targets), batch_size, replicas), np.int64)
 
     def read(cut: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,12 +156,26 @@ def validation_batches(pixels: Any, targets: Array, batch_size: int, replicas: i
 
 
 def _read(places: Any, read: Callable[..., tuple[Tensor, Tensor]]) -> Any:
-    tf = _keras.tf()
-    return places.map(read, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    """What is read at these places, ahead of the step but on no more than half of the processors.
+
+    With as many threads as TensorFlow would choose, they and the convolutions push each other off.
+    """
+    threads = max(1, (os.cpu_count() or 1) // 2)
+    options = _keras.tf().data.Options()
+    options.threading.private_threadpool_size = threads
+    # They write the graph out first, and a copy of the whole array of pixels with it.
+    options.experimental_optimization.apply_default_optimizations = False
+    together = threads if threads > 1 else None
+    return places.map(read, num_parallel_calls=together).prefetch(2).with_options(options)
 
 
 def _augmented(
-    pixels: Any, targets: Array, pipeline: Pipeline, seed: int, rows: int | None
+    pixels: Any,
+    targets: Array,
+    pipeline: Pipeline,
+    seed: int,
+    rows: int | None,
+    rewritten: bool = False,
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Indices and views to augmented images and their targets.
 
@@ -171,9 +186,10 @@ def _augmented(
         seed: The run's seed.
         rows: The size that every batch is brought to while it is augmented, by pictures that are
             left out again: XLA compiles for one shape. None for no XLA.
+        rewritten: As for `reader`.
     """
     tf = _keras.tf()
-    images_at, targets_at = reader(pixels), reader(targets)
+    images_at, targets_at = (reader(each, rewritten=rewritten) for each in (pixels, targets))
     count = len(targets)
 
     def augmented(indices: Tensor, views: Tensor) -> tuple[Tensor, Tensor]:

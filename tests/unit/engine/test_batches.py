@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -273,3 +274,25 @@ def test_pictures_that_are_read_lazily_are_asked_for_by_batches() -> None:
     for (x, y), (its_x, its_y) in zip(steps(epochs=2), lazy, strict=True):
         np.testing.assert_array_equal(its_x, x)
         np.testing.assert_array_equal(its_y, y)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the memory")
+def test_no_pipeline_copies_the_pictures(tmp_path: Path) -> None:
+    mapped = np.memmap(tmp_path / "pixels", np.uint8, "w+", shape=(2000, 224, 224, 3))
+    rows = np.zeros((2000, 1), np.float32)
+    before = anonymous_memory()
+    given: dict[str, Any] = {"seed": 0, "first_epoch": 0, "epochs": 1}
+    phase = tk.Phase(1, batch_size=4)
+    made = (
+        training_batches(mapped, rows, phase, Pipeline((tk.augment.flip(),)), **given),
+        training_batches(mapped, rows, phase, Pipeline(()), **given),
+        validation_batches(mapped, rows, 4),
+    )
+    for dataset in made:
+        next(iter(dataset))
+    assert anonymous_memory() - before < mapped.nbytes / 2
+
+
+def anonymous_memory() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
