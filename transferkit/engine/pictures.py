@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -66,15 +65,13 @@ class Pictures:
 
     def batches(self) -> Any:
         """All rows in order: a dataset of (images, targets)."""
-
-        def places() -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-            for view in range(self.views):
-                for start in range(0, len(self), BATCH):
-                    indices = np.arange(start, min(start + BATCH, len(self)))
-                    yield indices, np.full(len(indices), view)
-
-        return batches.pixel_batches(
-            self.pixels, self.targets, places, self.pipeline, seed=self.seed
+        return batches.view_batches(
+            self.pixels,
+            self.targets,
+            self.pipeline,
+            seed=self.seed,
+            views=self.views,
+            batch_size=BATCH,
         )
 
     def row_targets(self) -> np.ndarray[Any, Any]:
