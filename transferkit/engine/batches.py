@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,29 +11,11 @@ from transferkit import _keras
 from transferkit.augment import Pipeline
 from transferkit.augment.keys import image_keys
 from transferkit.augment.runs import Partners
-from transferkit.engine import sampling
+from transferkit.engine import shards as dealing
+from transferkit.engine.shards import WHOLE, Shards
 from transferkit.plan import Phase
 
-__all__ = ["bounds", "training_batches", "validation_batches"]
-
-
-def bounds(count: int, batch_size: int, replicas: int = 1) -> list[tuple[int, int]]:
-    """Where each batch starts and stops; the last one is smaller.
-
-    A last batch that would leave one of the replicas without a picture joins the one before it:
-    TensorFlow's convolutions fail on an empty batch.
-
-    Args:
-        count: Pictures.
-        batch_size: Pictures in a step, over all replicas.
-        replicas: How many share a batch.
-    """
-    cuts = [(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
-    if len(cuts) > 1:
-        left = cuts[-1][1] - cuts[-1][0]
-        if math.ceil(left / replicas) * (replicas - 1) >= left:
-            cuts[-2:] = [(cuts[-2][0], count)]
-    return cuts
+__all__ = ["training_batches", "validation_batches"]
 
 
 def training_batches(
@@ -46,8 +27,9 @@ def training_batches(
     seed: int,
     first_epoch: int,
     epochs: int,
-    replicas: int = 1,
     classes: np.ndarray[Any, Any] | None = None,
+    shards: Shards = WHOLE,
+    own: Sequence[int] = (0,),
 ) -> Any:
     """All training batches of a phase in one dataset, epoch after epoch.
 
@@ -63,8 +45,9 @@ def training_batches(
         seed: The run's seed.
         first_epoch: The epoch, counted over all phases, to start with.
         epochs: How many.
-        replicas: How many devices share a batch.
         classes: The class of each picture, where it has one; balanced sampling needs it.
+        shards: How the pictures are dealt out.
+        own: The shards whose pictures are in these batches.
     """
     tf = _keras.tf()
     count = len(targets)
@@ -72,10 +55,9 @@ def training_batches(
 
     def index_batches() -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
         for epoch in range(first_epoch, first_epoch + epochs):
-            order = sampling.drawn(phase, count, classes, seed=seed, epoch=epoch)
-            views = sampling.views(phase, order, epoch)
-            for start, stop in bounds(count, phase.batch_size, replicas):
-                yield order[start:stop], views[start:stop]
+            steps = dealing.steps(phase, count, classes, seed=seed, epoch=epoch, shards=shards)
+            for step, views in zip(steps, dealing.views(phase, steps, epoch), strict=True):
+                yield dealing.joined(step, own), dealing.joined(views, own)
 
     def batches() -> Iterator[tuple[Any, Any, Any, Any]]:
         for indices, views in index_batches():
@@ -104,15 +86,19 @@ def training_batches(
 
 
 def validation_batches(
-    pixels: Any, targets: np.ndarray[Any, Any], batch_size: int, replicas: int = 1
+    pixels: Any,
+    targets: np.ndarray[Any, Any],
+    batch_size: int,
+    shards: Shards = WHOLE,
+    own: Sequence[int] = (0,),
 ) -> Any:
-    """A split once, in order, clean."""
+    """A split once, in order, clean; of some shards of it."""
     tf = _keras.tf()
     images, labels, _, _ = _signature(pixels, targets)
 
     def batches() -> Iterator[tuple[Any, Any]]:
-        for start, stop in bounds(len(targets), batch_size, replicas):
-            indices = np.arange(start, stop)
+        for step in dealing.in_order(len(targets), batch_size, shards):
+            indices = dealing.joined(step, own)
             yield pixels[indices], targets[indices]
 
     return tf.data.Dataset.from_generator(batches, output_signature=(images, labels)).prefetch(2)

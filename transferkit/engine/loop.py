@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from transferkit._types import KerasModel
+from transferkit.engine import workers
+from transferkit.engine.distribute import Team
 from transferkit.engine.step import Steps
 from transferkit.history import EpochRecord, direction
 from transferkit.plan import Phase
@@ -28,6 +30,7 @@ class PhaseRun:
         start: Its first epoch, counted over all phases; after a resumed run, the first one left.
         stop: The epoch behind its last.
         steps: Batches in an epoch.
+        team: Who trains together.
     """
 
     phase: Phase
@@ -35,6 +38,7 @@ class PhaseRun:
     start: int
     stop: int
     steps: int
+    team: Team
 
 
 def run_epochs(
@@ -74,7 +78,7 @@ def run_epochs(
             seconds=time.perf_counter() - began,
             learning_rate=_learning_rate(network.optimizer),
         )
-        if best.should_stop(logs) or network.stop_training:
+        if workers.any_worker(run.team, best.should_stop(logs) or network.stop_training):
             break
     if getattr(network.optimizer, "use_ema", False):  # as Keras' fit does
         network.optimizer.finalize_variable_values(network.trainable_variables)
@@ -95,7 +99,7 @@ def _train(
         callbacks.on_train_batch_begin(step)
         logs = compiled.train(next(source))
         callbacks.on_train_batch_end(step, logs)
-        if network.stop_training:
+        if network.stop_training and not run.team.several:  # else all together, behind the epoch
             break
     return _floats(logs)
 

@@ -6,18 +6,19 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transferkit import _keras, build
 from transferkit._text import counted
 from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
-from transferkit.engine import batches, resume
+from transferkit.engine import batches, checkpoints, distribute, resume, shards, workers
 from transferkit.engine.checks import check_mixes, check_precision, check_sampling
+from transferkit.engine.distribute import Team
 from transferkit.engine.loop import PhaseRun, run_epochs
 from transferkit.engine.progress import Progress
-from transferkit.engine.step import make_steps
+from transferkit.engine.step import Steps, make_steps
 from transferkit.errors import SpecError, did_you_mean, explain
 from transferkit.freeze import Freeze
 from transferkit.history import History, direction
@@ -59,7 +60,7 @@ class Material:
 
 def scope(engine: Engine) -> Any:
     """The strategy's scope, in which network, optimizer and metrics have to be made."""
-    return _strategy(engine).scope()
+    return distribute.strategy_of(engine).scope()
 
 
 def run_plan(
@@ -99,13 +100,18 @@ def run_plan(
         _check_monitor(phase, material)
         _check_schedule(phase, callbacks)
         check_sampling(phase, material.bound, material.classes)
-    with _settings_kept(callbacks):
+    team = distribute.team(engine)
+    val = None if material.val is None else len(material.val[1])
+    distribute.check_shares(team, plan, len(material.train[1]), val)
+    with _settings_kept(callbacks), checkpoints.whole(material.network), workers.watched(team):
+        workers.check_alike(team, _facts(material, plan, seed, team, epochs_before))
         return _run_phases(
             material,
             plan,
+            team,
             seed=seed,
             engine=engine,
-            callbacks=callbacks,
+            callbacks=workers.callbacks_for(team, callbacks),
             verbose=verbose,
             epochs_before=epochs_before,
         )
@@ -114,6 +120,7 @@ def run_plan(
 def _run_phases(
     material: Material,
     plan: Plan,
+    team: Team,
     *,
     seed: int,
     engine: Engine,
@@ -122,7 +129,7 @@ def _run_phases(
     epochs_before: int,
 ) -> History:
     history = History()
-    first = resume.first_phase(plan, callbacks)
+    first = workers.number_from_chief(team, resume.first_phase(plan, callbacks))
     begin = sum(phase.epochs for phase in plan.phases[:first])
     for number in range(first, len(plan)):
         phase = plan.phases[number]
@@ -137,6 +144,7 @@ def _run_phases(
             window,
             own,
             history,
+            team,
             seed=seed,
             engine=engine,
             verbose=verbose,
@@ -160,6 +168,7 @@ def _run_phase(
     window: tuple[int, int, int],
     callbacks: Sequence[Any],
     history: History,
+    team: Team,
     *,
     seed: int,
     engine: Engine,
@@ -167,7 +176,7 @@ def _run_phase(
     epochs_before: int,
 ) -> History:
     phase, (begin, stop, last_epoch) = plan.phases[number], window
-    network, strategy = material.network, _strategy(engine)
+    network, strategy = material.network, team.strategy
     build.freeze(network, material.table, phase.freeze or material.policy)
     with strategy.scope():
         optimizer = make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
@@ -180,20 +189,21 @@ def _run_phase(
             strategy,
             xla=engine.xla is True,
         )
+    compiled = _spreading(compiled, team)
     pixels, targets = material.train
-    replicas = strategy.num_replicas_in_sync
-    steps = len(batches.bounds(len(targets), phase.batch_size, replicas))
+    steps = len(shards.bounds(len(targets), phase.batch_size, team.shards))
     headline = _headline(network, phase, number, len(plan))
     listed = keras.callbacks.CallbackList(
-        [*callbacks, Progress(headline, last_epoch, verbose)],
+        [*callbacks, Progress(headline, last_epoch, verbose if team.chief else 0)],
         model=network,
         epochs=stop,
         steps=steps,
         verbose=verbose,
     )
     listed.on_train_begin()
-    start = resume.take_initial_epoch(network, begin)
-    run = PhaseRun(phase, number, start, stop, steps)
+    start = workers.number_from_chief(team, resume.take_initial_epoch(network, begin))
+    workers.level(team, [*network.variables, *optimizer.variables])
+    run = PhaseRun(phase, number, start, stop, steps, team)
     training = batches.training_batches(
         pixels,
         targets,
@@ -202,15 +212,15 @@ def _run_phase(
         seed=seed,
         first_epoch=epochs_before + start,
         epochs=max(stop - start, 0),
-        replicas=replicas,
         classes=material.classes,
+        shards=team.shards,
+        own=team.own_shards,
     )
     validation = None
     if material.val is not None:
-        validation = batches.validation_batches(*material.val, phase.batch_size, replicas)
-    if replicas > 1:
-        training = strategy.experimental_distribute_dataset(training)
-        validation = validation and strategy.experimental_distribute_dataset(validation)
+        validation = batches.validation_batches(
+            *material.val, phase.batch_size, team.shards, team.own_shards
+        )
     for record in run_epochs(network, compiled, run, training, validation, listed):
         history = history.append(record)
     listed.on_train_end()
@@ -238,8 +248,30 @@ def make_optimizer(described: Optimizer, learning_rate: float) -> Any:
     return kind.from_config(config)
 
 
-def _strategy(engine: Engine) -> Any:
-    return engine.strategy if engine.strategy is not None else tf.distribute.get_strategy()
+def _spreading(compiled: Steps, team: Team) -> Steps:
+    """The same steps for a process' part of a batch, shared by its devices."""
+    return replace(
+        compiled,
+        train=lambda batch: compiled.train(distribute.spread(batch, team)),
+        evaluate=lambda batch: compiled.evaluate(distribute.spread(batch, team)),
+    )
+
+
+def _facts(
+    material: Material, plan: Plan, seed: int, team: Team, epochs_before: int
+) -> dict[str, Any]:
+    """What has to be the same for all workers, by name."""
+    (_, targets), val = material.train, material.val
+    return {
+        "plan": plan.to_config(),
+        "seed": seed,
+        "shards": team.shards,
+        "epochs_before": epochs_before,
+        "classes": material.bound.target,
+        "pictures": (len(targets), None if val is None else len(val[1])),
+        "labels": targets.tobytes() + (b"" if val is None else val[1].tobytes()),
+        "weights": [(tuple(each.shape), each.dtype) for each in material.network.variables],
+    }
 
 
 def _headline(network: KerasModel, phase: Phase, number: int, phases: int) -> str:
