@@ -101,7 +101,7 @@ def from_chief(team: Team, values: Sequence[Array]) -> list[Array]:
 
 def number_from_chief(team: Team, number: int) -> int:
     """The chief's whole number for all workers."""
-    return int(from_chief(team, [np.int64(number)])[0])
+    return int(from_chief(team, [np.array(number, np.int64)])[0])
 
 
 def level(team: Team, variables: Sequence[Any]) -> None:

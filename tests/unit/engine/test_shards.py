@@ -27,9 +27,10 @@ Array = np.ndarray[Any, Any]
     ],
 )
 def test_the_last_step_is_smaller_and_leaves_no_device_without_a_picture(
-    arguments: Any, replicas: int, expected: Any
+    arguments: tuple[int, int], replicas: int, expected: Any
 ) -> None:
-    assert bounds(*arguments, Shards(1, replicas)) == expected
+    count, batch_size = arguments
+    assert bounds(count, batch_size, Shards(1, replicas)) == expected
 
 
 @pytest.mark.parametrize(
