@@ -149,7 +149,7 @@ def test_what_the_workers_differ_in_is_named(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_chiefs_values_come_over_bit_for_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
     monkeypatch.setattr(workers, "_AT_ONCE", 2)
-    values = [
+    values: list[np.ndarray[Any, Any]] = [
         np.array([np.nan, -0.0, 1e-40], np.float32),
         np.array(2**40 + 1, np.int64),
         np.arange(5, dtype=np.uint8).reshape(1, 5),
