@@ -17,6 +17,7 @@ from transferkit.augment.layer import AugmentationLayer
 from transferkit.data import Data, Split, decode
 from transferkit.data.bundle import check_data
 from transferkit.data.decode import FITS, resize_array
+from transferkit.engine import workers
 from transferkit.engine.phases import Material, run_plan
 from transferkit.engine.phases import scope as engine_scope
 from transferkit.engine.report import EngineReport
@@ -203,13 +204,16 @@ class TrainedModel:
     def save(self, path: PathLike) -> None:
         """Write everything into one file; the old one stays until the new one is whole.
 
+        Of several workers that trained it together, each may call this, and the chief alone writes.
+
         Args:
             path: Where to; ``.tkm`` by custom.
 
         Raises:
             SaveError: If it cannot be written.
         """
-        bundle.write(path, self.network, self._facts())
+        if workers.is_chief(self.network):
+            bundle.write(path, self.network, self._facts())
 
     @cached_property
     def _forward(self) -> Forward:

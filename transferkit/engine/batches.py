@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -19,11 +19,12 @@ from transferkit._types import Tensor
 from transferkit.augment import Pipeline
 from transferkit.augment.keys import image_keys
 from transferkit.augment.runs import Partners, moves
-from transferkit.engine import sampling
+from transferkit.engine import shards as dealing
 from transferkit.engine.rows import reader
+from transferkit.engine.shards import WHOLE, Shards
 from transferkit.plan import Phase
 
-__all__ = ["bounds", "training_batches", "validation_batches", "view_batches"]
+__all__ = ["training_batches", "validation_batches", "view_batches"]
 
 Array = np.ndarray[Any, Any]
 XLA = bool | Literal["auto"]
@@ -31,25 +32,6 @@ XLA = bool | Literal["auto"]
 _WORTH_COMPILING = 2**27
 """Numbers to resample from which on XLA is asked: 900 pictures of 224 x 224 x 3. Compiling takes as
 long as TensorFlow's own kernel takes for 170 of them."""
-
-
-def bounds(count: int, batch_size: int, replicas: int = 1) -> list[tuple[int, int]]:
-    """Where each batch starts and stops; the last one is smaller.
-
-    A last batch that would leave one of the replicas without a picture joins the one before it:
-    TensorFlow's convolutions fail on an empty batch.
-
-    Args:
-        count: Pictures.
-        batch_size: Pictures in a step, over all replicas.
-        replicas: How many share a batch.
-    """
-    cuts = [(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
-    if len(cuts) > 1:
-        left = cuts[-1][1] - cuts[-1][0]
-        if math.ceil(left / replicas) * (replicas - 1) >= left:
-            cuts[-2:] = [(cuts[-2][0], count)]
-    return cuts
 
 
 def training_batches(
@@ -61,8 +43,9 @@ def training_batches(
     seed: int,
     first_epoch: int,
     epochs: int,
-    replicas: int = 1,
     classes: Array | None = None,
+    shards: Shards = WHOLE,
+    own: Sequence[int] = (0,),
     xla: XLA = "auto",
 ) -> Any:
     """All training batches of a phase in one dataset, epoch after epoch.
@@ -79,22 +62,23 @@ def training_batches(
         seed: The run's seed.
         first_epoch: The epoch, counted over all phases, to start with.
         epochs: How many.
-        replicas: How many devices share a batch.
         classes: The class of each picture, where it has one; balanced sampling needs it.
+        shards: How the pictures are dealt out.
+        own: The shards whose pictures are in these batches.
         xla: Whether XLA compiles the resampling; ``"auto"`` does in phases that resample much.
     """
     tf = _keras.tf()
     count = len(targets)
-    cuts = bounds(count, phase.batch_size, replicas)
+    cuts = dealing.own_bounds(count, phase.batch_size, shards, own)
 
     def drawn(epoch: Array) -> tuple[Array, Array]:
-        order = sampling.drawn(phase, count, classes, seed=seed, epoch=int(epoch))
-        views = sampling.views(phase, order, int(epoch))
-        return np.asarray(order, np.int64), np.asarray(views, np.int64)
+        return dealing.epoch_of(
+            phase, count, classes, seed=seed, epoch=int(epoch), shards=shards, own=own
+        )
 
     def batches(epoch: Tensor) -> Any:
         made = tf.numpy_function(drawn, [epoch], (tf.int64, tf.int64))
-        order, views = (tf.ensure_shape(each, (count,)) for each in made)
+        order, views = (tf.ensure_shape(each, (cuts[-1][1],)) for each in made)
         slices = tf.data.Dataset.from_tensor_slices(np.asarray(cuts, np.int64))
         return slices.map(lambda cut: (order[cut[0] : cut[1]], views[cut[0] : cut[1]]))
 
@@ -102,7 +86,7 @@ def training_batches(
     # The whole phase counts, not what is left of it: a run that goes on has to see the same pixels.
     wanted = _compiles(xla, pipeline, count * phase.epochs * math.prod(pixels.shape[1:]))
     rows = max(stop - start for start, stop in cuts) if wanted else None
-    return _read(places, _augmented(pixels, targets, pipeline, seed, rows, replicas > 1))
+    return _read(places, _augmented(pixels, targets, pipeline, seed, rows))
 
 
 def view_batches(
@@ -113,6 +97,7 @@ def view_batches(
     seed: int,
     views: int,
     batch_size: int,
+    own: Array | None = None,
     xla: XLA = "auto",
 ) -> Any:
     """Every picture in each of its views once: row ``v * count + i`` is picture i in view v.
@@ -126,30 +111,39 @@ def view_batches(
         seed: The run's seed.
         views: How many, 1 or more.
         batch_size: Rows in a batch.
+        own: Some of the pictures, of which row ``v * len(own) + i`` is picture ``own[i]``; partners
+            of mixes come from all. None for all.
         xla: As for `training_batches`.
     """
     tf = _keras.tf()
-    count = len(targets)
-    cuts = np.asarray(bounds(count * views, batch_size), np.int64)
+    chosen = np.arange(len(targets)) if own is None else own
+    count = len(chosen)
 
-    def places(cut: Tensor) -> tuple[Tensor, Tensor]:
-        rows = tf.range(cut[0], cut[1])
-        return rows % count, rows // count
+    def places(row: Tensor) -> tuple[Tensor, Tensor]:
+        return tf.gather(tf.constant(chosen, tf.int64), row % count), row // count
 
     wanted = _compiles(xla, pipeline, count * views * math.prod(pixels.shape[1:]))
     rows = min(batch_size, count * views) if wanted else None
-    made = tf.data.Dataset.from_tensor_slices(cuts).map(places)
+    made = tf.data.Dataset.range(count * views).batch(batch_size).map(places)
     return _read(made, _augmented(pixels, targets, pipeline, seed, rows))
 
 
-def validation_batches(pixels: Any, targets: Array, batch_size: int, replicas: int = 1) -> Any:
-    """A split once, in order, clean."""
+def validation_batches(
+    pixels: Any,
+    targets: Array,
+    batch_size: int,
+    shards: Shards = WHOLE,
+    own: Sequence[int] = (0,),
+) -> Any:
+    """A split once, in order, clean; of some shards of it."""
     tf = _keras.tf()
-    images, labels = (reader(each, rewritten=replicas > 1) for each in (pixels, targets))
-    cuts = np.asarray(bounds(len(targets), batch_size, replicas), np.int64)
+    images, labels = reader(pixels), reader(targets)
+    steps = dealing.in_order(len(targets), batch_size, shards)
+    order = np.concatenate([dealing.joined(step, own) for step in steps])
+    cuts = np.asarray(dealing.own_bounds(len(targets), batch_size, shards, own), np.int64)
 
     def read(cut: Tensor) -> tuple[Tensor, Tensor]:
-        indices = tf.range(cut[0], cut[1])
+        indices = tf.constant(order, tf.int64)[cut[0] : cut[1]]
         return images(indices), labels(indices)
 
     return _read(tf.data.Dataset.from_tensor_slices(cuts), read)
@@ -170,12 +164,7 @@ def _read(places: Any, read: Callable[..., tuple[Tensor, Tensor]]) -> Any:
 
 
 def _augmented(
-    pixels: Any,
-    targets: Array,
-    pipeline: Pipeline,
-    seed: int,
-    rows: int | None,
-    rewritten: bool = False,
+    pixels: Any, targets: Array, pipeline: Pipeline, seed: int, rows: int | None
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Indices and views to augmented images and their targets.
 
@@ -186,10 +175,9 @@ def _augmented(
         seed: The run's seed.
         rows: The size that every batch is brought to while it is augmented, by pictures that are
             left out again: XLA compiles for one shape. None for no XLA.
-        rewritten: As for `reader`.
     """
     tf = _keras.tf()
-    images_at, targets_at = (reader(each, rewritten=rewritten) for each in (pixels, targets))
+    images_at, targets_at = reader(pixels), reader(targets)
     count = len(targets)
 
     def augmented(indices: Tensor, views: Tensor) -> tuple[Tensor, Tensor]:

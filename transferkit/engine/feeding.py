@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.engine import batches
+from transferkit.engine.distribute import Team
 from transferkit.engine.features import Features
 from transferkit.engine.feeds import Feed, streamed
 from transferkit.engine.frozen import Supply
@@ -16,6 +17,7 @@ from transferkit.engine.loop import PhaseRun
 from transferkit.engine.material import Material
 from transferkit.engine.resident import Order, Rows, in_turn, order_of, resident
 from transferkit.engine.setup import Tail
+from transferkit.engine.shards import own_bounds
 from transferkit.engine.stages import Stage
 from transferkit.engine.step import Steps
 from transferkit.engine.through import Through
@@ -36,7 +38,7 @@ class Feeding:
         supply: Its features, or what computes them; None if the tail starts from the pixels.
         tail: What trains.
         steps: Its steps.
-        callbacks: Those of the run.
+        team: Who trains together.
     """
 
     material: Material
@@ -44,21 +46,30 @@ class Feeding:
     supply: Supply | None
     tail: Tail
     steps: Steps
-    callbacks: Iterable[Any]
+    team: Team
 
-    def training(self, run: PhaseRun, seed: int, epochs_before: int) -> Feed:
+    @property
+    def steps_of_an_epoch(self) -> int:
+        """Batches that train in an epoch."""
+        return len(self._bounds(self.material.counts[0]))
+
+    def training(
+        self, run: PhaseRun, seed: int, epochs_before: int, callbacks: Iterable[Any]
+    ) -> Feed:
         """The training batches of all epochs of the phase."""
-        phase, count = self.stage.phase, self.material.counts[0]
+        phase, count, classes = self.stage.phase, self.material.counts[0], self.material.classes
         if self.supply and self.supply.train:
             order = order_of(
                 phase,
                 count,
-                self.material.classes,
+                classes,
                 seed=seed,
                 views=self.stage.views,
                 before=epochs_before,
+                workers=self.team.workers,
+                **self._shares,
             )
-            return self._resident(self.supply.train, order, count, train=True)
+            return self._resident(self.supply.train, order, count, callbacks, train=True)
         dataset = batches.training_batches(
             *self.material.train,
             phase,
@@ -66,23 +77,31 @@ class Feeding:
             seed=seed,
             first_epoch=epochs_before + run.start,
             epochs=max(run.stop - run.start, 0),
-            replicas=self.steps.replicas,
-            classes=self.material.classes,
+            classes=classes,
+            **self._shares,
         )
-        return self._streamed(dataset, count, train=True)
+        return self._streamed(dataset, count, callbacks, train=True)
 
-    def validation(self) -> Feed | None:
+    def validation(self, callbacks: Iterable[Any]) -> Feed | None:
         """The validation batches, clean and in order; None without such pictures."""
         if self.material.val is None:
             return None
-        count = self.material.counts[1]
+        count, size = self.material.counts[1], self.stage.phase.batch_size
         if self.supply and self.supply.val:
-            return self._resident(self.supply.val, in_turn(count), count, train=False)
-        size, replicas = self.stage.phase.batch_size, self.steps.replicas
-        dataset = batches.validation_batches(*self.material.val, size, replicas)
-        return self._streamed(dataset, count, train=False)
+            order = in_turn(count, size, workers=self.team.workers, **self._shares)
+            return self._resident(self.supply.val, order, count, callbacks, train=False)
+        dataset = batches.validation_batches(*self.material.val, size, **self._shares)
+        return self._streamed(dataset, count, callbacks, train=False)
 
-    def _resident(self, features: Features, order: Order, count: int, *, train: bool) -> Feed:
+    def _resident(
+        self,
+        features: Features,
+        order: Order,
+        count: int,
+        callbacks: Iterable[Any],
+        *,
+        train: bool,
+    ) -> Feed:
         packed = tuple(array.dtype == np.uint16 for array in features.arrays)
         return resident(
             self.steps,
@@ -90,26 +109,33 @@ class Feeding:
             Rows(features.arrays, features.targets, packed),
             order,
             self._bounds(count),
-            callbacks=self.callbacks,
+            callbacks=callbacks,
             work=self._work(train),
             train=train,
         )
 
-    def _streamed(self, dataset: Any, count: int, *, train: bool) -> Feed:
+    def _streamed(
+        self, dataset: Any, count: int, callbacks: Iterable[Any], *, train: bool
+    ) -> Feed:
         number = len(self._bounds(count))
-        if self.supply and self.supply.run:
-            return Through(self.steps, dataset, number, self.supply.run, train=train)
+        prefix = self.supply.run if self.supply else None
+        if prefix or self.steps.replicas > 1:
+            return Through(self.steps, dataset, number, prefix, train=train)
         return streamed(
             self.steps,
             dataset,
             number,
-            callbacks=self.callbacks,
+            callbacks=callbacks,
             work=self._work(train),
             train=train,
         )
 
+    @property
+    def _shares(self) -> dict[str, Any]:
+        return {"shards": self.team.shards, "own": self.team.own_shards}
+
     def _bounds(self, count: int) -> list[tuple[int, int]]:
-        return batches.bounds(count, self.stage.phase.batch_size, self.steps.replicas)
+        return own_bounds(count, self.stage.phase.batch_size, **self._shares)
 
     def _work(self, train: bool) -> float:
         """Multiply-adds of one step."""

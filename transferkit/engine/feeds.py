@@ -51,7 +51,7 @@ class Feed(Protocol):
 
 
 class Stream:
-    """Batches of a ``tf.data.Dataset``, or of one that a strategy deals out.
+    """Batches of a ``tf.data.Dataset``, on one device.
 
     The first call of an epoch goes on where the last epoch ended, or begins anew with `again`.
 
@@ -102,15 +102,12 @@ def streamed(
 
     Args:
         steps: The steps.
-        dataset: Batches of (inputs, targets): a ``tf.data.Dataset``, which is dealt out to the
-            devices, or what a strategy has dealt out.
+        dataset: A ``tf.data.Dataset`` of batches (inputs, targets).
         count: Batches in an epoch.
         callbacks: Keras callbacks.
         work: Multiply-adds of one step, if that is known.
         train: Whether the weights move.
     """
-    if steps.replicas > 1 and isinstance(dataset, tf.data.Dataset):
-        dataset = steps.strategy.experimental_distribute_dataset(dataset)
     every = wants_batches(callbacks, stage(train))
     per_call = steps_per_call(count, work, every_batch=every)
     return Stream(steps, dataset, count, per_call=per_call, train=train, again=not train)

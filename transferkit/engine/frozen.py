@@ -87,6 +87,7 @@ class Frozen:
         val: Pictures | None,
         *,
         cached: bool,
+        keep: bool = True,
         also: Sequence[Cut] = (),
         also_clean: Sequence[Cut] = (),
     ) -> Supply:
@@ -97,12 +98,13 @@ class Frozen:
             train: The training pictures in their views.
             val: The validation pictures, or None.
             cached: Whether the training pictures' features are to be kept.
+            keep: Whether anything is; else all is computed in every epoch.
             also: Lower cuts that later phases will ask for, of the training pictures.
             also_clean: The same of the validation pictures.
         """
         self._notes = []
         try:
-            return self._supply(cut, train, val, cached, also, also_clean)
+            return self._supply(cut, train, val if keep else None, cached, also, also_clean)
         except _RandomError as error:
             return Supply(None, None, None, self.choice, 0, (*self._notes, str(error)))
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from transferkit._types import KerasModel
+from transferkit.engine import workers
+from transferkit.engine.distribute import Team
 from transferkit.engine.feeds import Feed
 from transferkit.engine.step import Steps
 from transferkit.history import EpochRecord, direction
@@ -28,12 +30,14 @@ class PhaseRun:
         number: Its place in the plan, from 0.
         start: Its first epoch, counted over all phases; after a resumed run, the first one left.
         stop: The epoch behind its last.
+        team: Who trains together.
     """
 
     phase: Phase
     number: int
     start: int
     stop: int
+    team: Team
 
 
 def run_epochs(
@@ -74,7 +78,7 @@ def run_epochs(
             seconds=time.perf_counter() - began,
             learning_rate=_learning_rate(network.optimizer),
         )
-        if best.should_stop(logs) or network.stop_training:
+        if workers.any_worker(run.team, best.should_stop(logs) or network.stop_training):
             break
     if getattr(network.optimizer, "use_ema", False):  # as Keras' fit does
         network.optimizer.finalize_variable_values(network.trainable_variables)
@@ -93,7 +97,7 @@ def _train(
         callbacks.on_train_batch_begin(first)
         logs = feed.run(epoch, first, stop, rates)
         callbacks.on_train_batch_end(stop - 1, logs)
-        if network.stop_training:
+        if network.stop_training and not run.team.several:  # else all together, behind the epoch
             break
     return _floats(logs)
 

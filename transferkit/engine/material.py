@@ -7,6 +7,7 @@ from typing import Any
 
 from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
+from transferkit.engine.distribute import Team
 from transferkit.engine.pictures import Pictures
 from transferkit.engine.stages import Stage
 from transferkit.freeze import Freeze
@@ -45,10 +46,13 @@ class Material:
         """Training and validation pictures."""
         return len(self.train[1]), 0 if self.val is None else len(self.val[1])
 
-    def training_pictures(self, stage: Stage, seed: int) -> Pictures:
-        """The training split in the views of a phase."""
-        return Pictures(*self.train, self.pipeline, seed, max(stage.views, 1))
+    def training_pictures(self, stage: Stage, seed: int, team: Team) -> Pictures:
+        """This worker's training pictures in the views of a phase."""
+        share = (team.worker, team.workers)
+        return Pictures(*self.train, self.pipeline, seed, max(stage.views, 1), share)
 
-    def validation_pictures(self) -> Pictures | None:
-        """The validation split, which is always clean."""
-        return None if self.val is None else Pictures(*self.val, Pipeline(()))
+    def validation_pictures(self, team: Team) -> Pictures | None:
+        """This worker's validation pictures, which are always clean."""
+        if self.val is None:
+            return None
+        return Pictures(*self.val, Pipeline(()), worker=(team.worker, team.workers))

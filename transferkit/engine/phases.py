@@ -7,12 +7,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from transferkit import _keras, build
 from transferkit._text import counted
 from transferkit._types import KerasModel
-from transferkit.engine import batches, checks, resume
+from transferkit.engine import checkpoints, checks, distribute, resume, workers
+from transferkit.engine.distribute import Team
 from transferkit.engine.feeding import Feeding
 from transferkit.engine.feeds import Feed
 from transferkit.engine.frozen import Frozen, Supply
@@ -29,12 +31,12 @@ from transferkit.running import Engine
 
 __all__ = ["Material", "run_plan", "scope"]
 
-keras, tf = _keras.keras(), _keras.tf()
+keras = _keras.keras()
 
 
 def scope(engine: Engine) -> Any:
     """The strategy's scope, in which network, optimizer and metrics have to be made."""
-    return _strategy(engine).scope()
+    return distribute.strategy_of(engine).scope()
 
 
 def run_plan(
@@ -67,18 +69,22 @@ def run_plan(
         SelectionError: If a policy names a layer that there is not.
     """
     _check(material, plan, callbacks)
-    with _settings_kept(callbacks):
-        settled = settle(
-            material.network,
-            material.table,
-            material.policy,
-            material.pipeline,
-            plan,
-            engine,
-            material.counts,
-        )
-        frozen = settled.frozen(verbose)
-        run = _Run(material, plan, settled, frozen, engine, callbacks, seed, verbose, epochs_before)
+    team = distribute.team(engine)
+    distribute.check_shares(team, plan, *material.counts)
+    settled = settle(
+        material.network,
+        material.table,
+        material.policy,
+        material.pipeline,
+        plan,
+        engine,
+        material.counts,
+    )
+    with _settings_kept(callbacks), checkpoints.whole(material.network), workers.watched(team):
+        workers.check_alike(team, _facts(material, plan, settled, seed, team, epochs_before))
+        own = workers.callbacks_for(team, callbacks)
+        frozen = settled.frozen(verbose if team.chief else 0)
+        run = _Run(material, plan, settled, frozen, team, own, seed, verbose, epochs_before)
         return run.phases()
 
 
@@ -102,7 +108,7 @@ class _Run:
     plan: Plan
     settled: Settled
     frozen: Frozen
-    engine: Engine
+    team: Team
     callbacks: Sequence[Any]
     seed: int
     verbose: int
@@ -112,6 +118,7 @@ class _Run:
         """All phases, or those that a backup has left; none behind one whose loss is not finite."""
         history, told = History(), []
         first = resume.first_phase(self.plan, self.callbacks)
+        first = workers.number_from_chief(self.team, first)
         for number in range(first, len(self.plan)):
             records, report = self.phase(number, first)
             told.append(report)
@@ -124,7 +131,7 @@ class _Run:
     def phase(self, number: int, first: int) -> tuple[list[EpochRecord], PhaseReport]:
         """One phase: frozen, cut, compiled and trained."""
         material, stage = self.material, self.settled.stages[number]
-        network, phase, strategy = material.network, stage.phase, _strategy(self.engine)
+        network, phase, strategy = material.network, stage.phase, self.team.strategy
         build.freeze(network, material.table, phase.freeze or material.policy)
         supply = self._supply(number)
         tail = self.settled.tail(number, supply)
@@ -135,45 +142,51 @@ class _Run:
                 network, tail.model, material.bound, optimizer, strategy, xla=tail.choice.xla
             )
         begin = sum(each.epochs for each in self.plan.phases[:number])
-        listed = self._listed(number, first, begin + phase.epochs, steps.replicas)
+        feeding = Feeding(material, stage, supply, tail, steps, self.team)
+        listed = self._listed(number, first, begin + phase.epochs, feeding.steps_of_an_epoch)
         listed.on_train_begin()
-        run = PhaseRun(
-            phase, number, resume.take_initial_epoch(network, begin), begin + phase.epochs
-        )
-        feeding = Feeding(material, stage, supply, tail, steps, listed.callbacks)
-        training = feeding.training(run, self.seed, self.epochs_before)
-        records = list(run_epochs(network, steps, run, training, feeding.validation(), listed))
+        start = resume.take_initial_epoch(network, begin)
+        start = workers.number_from_chief(self.team, start)
+        workers.level(self.team, [*network.variables, *optimizer.variables])
+        run = PhaseRun(phase, number, start, begin + phase.epochs, self.team)
+        training = feeding.training(run, self.seed, self.epochs_before, listed.callbacks)
+        validation = feeding.validation(listed.callbacks)
+        records = list(run_epochs(network, steps, run, training, validation, listed))
         listed.on_train_end()
         return records, self._told(number, supply, training)
 
     def _supply(self, number: int) -> Supply | None:
         """The features of a phase's pictures; None if its tail starts from the pixels."""
         stage = self.settled.stages[number]
-        several = _strategy(self.engine).num_replicas_in_sync > 1
-        if stage.cut is None or (several and not stage.cached):
+        if stage.cut is None:
             return None
-        return self.frozen.supply(
+        supplied = partial(
+            self.frozen.supply,
             stage.cut,
-            self.material.training_pictures(stage, self.seed),
-            self.material.validation_pictures(),
-            cached=stage.cached,
+            self.material.training_pictures(stage, self.seed, self.team),
+            self.material.validation_pictures(self.team),
             also=self.settled.later_cuts(number),
             also_clean=self.settled.later_cuts(number, clean=True),
         )
+        supply = supplied(cached=stage.cached)
+        # Workers make the same calls or wait for each other for ever.
+        if self.team.several and workers.any_worker(self.team, supply.run is not None):
+            supply = supplied(cached=False, keep=False)
+        return supply
 
-    def _listed(self, number: int, first: int, stop: int, replicas: int) -> Any:
+    def _listed(self, number: int, first: int, stop: int, steps: int) -> Any:
         """The callbacks of a phase, ours among them."""
         last = number == len(self.plan) - 1
         own = resume.callbacks_for(self.callbacks, begin=number == first, end=last)
         _append_logs(own, again=number > first)
         phase, network = self.settled.stages[number].phase, self.material.network
         headline = _headline(network, phase, number, len(self.plan))
-        bounds = batches.bounds(self.material.counts[0], phase.batch_size, replicas)
+        verbose = self.verbose if self.team.chief else 0
         return keras.callbacks.CallbackList(
-            [*own, Progress(headline, self.plan.epochs, self.verbose)],
+            [*own, Progress(headline, self.plan.epochs, verbose)],
             model=network,
             epochs=stop,
-            steps=len(bounds),
+            steps=steps,
             verbose=self.verbose,
         )
 
@@ -206,8 +219,22 @@ def _is_finite(phase: Phase, history: History) -> bool:
     return False
 
 
-def _strategy(engine: Engine) -> Any:
-    return engine.strategy if engine.strategy is not None else tf.distribute.get_strategy()
+def _facts(
+    material: Material, plan: Plan, settled: Settled, seed: int, team: Team, epochs_before: int
+) -> dict[str, Any]:
+    """What has to be the same for all workers, by name."""
+    (_, targets), val = material.train, material.val
+    return {
+        "plan": plan.to_config(),
+        "seed": seed,
+        "shards": team.shards,
+        "epochs_before": epochs_before,
+        "classes": material.bound.target,
+        "pictures": material.counts,
+        "labels": targets.tobytes() + (b"" if val is None else val[1].tobytes()),
+        "weights": [(tuple(each.shape), each.dtype) for each in material.network.variables],
+        "room in the cache": [(stage.cut, stage.cached) for stage in settled.stages],
+    }
 
 
 def _headline(network: KerasModel, phase: Phase, number: int, phases: int) -> str:

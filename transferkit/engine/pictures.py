@@ -12,6 +12,7 @@ from transferkit.augment import Pipeline
 from transferkit.cache import keys
 from transferkit.engine import batches
 from transferkit.engine.identity import source_of
+from transferkit.engine.shards import members
 
 __all__ = ["Pictures"]
 
@@ -29,6 +30,7 @@ class Pictures:
         pipeline: The augmentation; empty for clean pictures.
         seed: The run's seed.
         views: How many fixed views; 1 for clean pictures.
+        worker: Whose pictures: this worker's, of so many; its share is every so many-th picture.
     """
 
     pixels: Any
@@ -36,13 +38,19 @@ class Pictures:
     pipeline: Pipeline
     seed: int = 0
     views: int = 1
+    worker: tuple[int, int] = (0, 1)
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return len(self.own)
+
+    @cached_property
+    def own(self) -> np.ndarray[Any, Any]:
+        """The numbers of the pictures."""
+        return members(len(self.targets), *self.worker)
 
     @property
     def rows(self) -> int:
-        """Views of pictures; picture i in view v is row ``v * len(self) + i``."""
+        """Views of pictures; picture ``own[i]`` in view v is row ``v * len(self) + i``."""
         return self.views * len(self)
 
     @property
@@ -54,6 +62,8 @@ class Pictures:
     def parts(self) -> dict[str, Any]:
         """What the features depend on besides the network, JSON-ready."""
         found: dict[str, Any] = {"data": keys.digest(self.pixels)}
+        if self.worker != (0, 1):
+            found["worker"] = list(self.worker)
         if self.pipeline.operations:
             kinds = {type(each) for each in self.pipeline.operations}
             own = sorted(source_of(kind) for kind in kinds if not _is_ours(kind))
@@ -72,15 +82,16 @@ class Pictures:
             seed=self.seed,
             views=self.views,
             batch_size=BATCH,
+            own=self.own,
         )
 
     def row_targets(self) -> np.ndarray[Any, Any]:
         """The targets of all rows, where views have none of their own."""
-        return np.tile(self.targets, (self.views, *(1,) * (self.targets.ndim - 1)))
+        return np.tile(self.targets[self.own], (self.views, *(1,) * (self.targets.ndim - 1)))
 
     def first(self, count: int) -> np.ndarray[Any, Any]:
         """Some pictures, clean, float32: what a compiled prefix is checked on."""
-        return np.asarray(self.pixels[np.arange(min(count, len(self)))], np.float32)
+        return np.asarray(self.pixels[self.own[:count]], np.float32)
 
 
 def _is_ours(kind: type[Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,23 +10,23 @@ import numpy as np
 
 from transferkit import _keras
 from transferkit._types import KerasModel
-from transferkit.engine import sampling
 from transferkit.engine.calls import spans, steps_per_call, wants_batches
 from transferkit.engine.feeds import Rates, repeated, stage, with_rate
+from transferkit.engine.distribute import spread
 from transferkit.engine.readahead import larger_than_memory, read_ahead
+from transferkit.engine.rows import shared
+from transferkit.engine.shards import WHOLE, Shards, epoch_of, in_order, joined, members
 from transferkit.engine.step import Steps
 from transferkit.errors import DataError, explain
 from transferkit.plan import Phase
 
-__all__ = ["Order", "Resident", "Rows", "in_turn", "order_of", "resident", "shared"]
+__all__ = ["Order", "Resident", "Rows", "in_turn", "order_of", "resident"]
 
 tf = _keras.tf()
 Array = np.ndarray[Any, Any]
 Order = Callable[[int], Array]
 """An epoch, counted over all phases, to the numbers of its rows, int64."""
 
-ALIGNED = 64
-"""Bytes: TensorFlow ends the process over a shared array that does not lie at a multiple."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,31 +68,56 @@ class Rows:
 
 
 def order_of(
-    phase: Phase, count: int, classes: Array | None, *, seed: int, views: int, before: int = 0
+    phase: Phase,
+    count: int,
+    classes: Array | None,
+    *,
+    seed: int,
+    views: int,
+    before: int = 0,
+    shards: Shards = WHOLE,
+    own: Sequence[int] = (0,),
+    workers: int = 1,
 ) -> Order:
-    """The rows of an epoch: that of picture i in view v is ``v * count + i``.
+    """The rows of an epoch.
+
+    A worker has rows of its own pictures alone: of all n of them, picture ``i * workers + worker``
+    in view v is row ``v * n + i``.
 
     Args:
         phase: How it samples, and its views.
-        count: Training pictures.
+        count: Training pictures, of all workers.
         classes: The class of each, for balanced sampling.
         seed: The run's seed.
         views: Views that are cached; 1 if pictures are not augmented.
         before: Epochs that the network had seen when the run began.
+        shards: How the pictures are dealt out.
+        own: The shards that this worker computes.
+        workers: How many workers there are.
     """
+    mine = len(members(count, own[0] % workers, workers))
 
     def order(epoch: int) -> Array:
-        drawn = sampling.drawn(phase, count, classes, seed=seed, epoch=before + epoch)
-        if views == 1:
-            return drawn
-        return sampling.views(phase, drawn, before + epoch) * count + drawn
+        pictures, seen = epoch_of(
+            phase, count, classes, seed=seed, epoch=before + epoch, shards=shards, own=own
+        )
+        rows = pictures // workers
+        return rows if views == 1 else seen * mine + rows
 
     return order
 
 
-def in_turn(count: int) -> Order:
-    """Every row once, in order: a validation split."""
-    return lambda epoch: np.arange(count)
+def in_turn(
+    count: int,
+    batch_size: int,
+    shards: Shards = WHOLE,
+    own: Sequence[int] = (0,),
+    workers: int = 1,
+) -> Order:
+    """Every row once, in order: a validation split; of the shards that this worker computes."""
+    steps = in_order(count, batch_size, shards)
+    rows = np.concatenate([joined(step, own) for step in steps]) // workers
+    return lambda epoch: rows
 
 
 class Resident:
@@ -128,7 +153,7 @@ class Resident:
         self.steps, self.calls = len(bounds), spans(len(bounds), per_call)
         self.piecewise = larger_than_memory(rows.arrays)
         self._size = bounds[0][1] - bounds[0][0]
-        self._tensors = [shared(array) for array in rows.arrays]
+        self._tensors = [_tensor(array) for array in rows.arrays]
         self._targets = tf.constant(rows.targets)
         self._block = _Block(
             steps, steps.train if train else steps.evaluate, tail, rows, self._size
@@ -198,7 +223,7 @@ class _Block:
         self, steps: Steps, step: Callable[[Any], None], tail: KerasModel, rows: Rows, size: int
     ) -> None:
         self.steps, self.size = steps, size
-        self.step = with_rate(steps, _dealt(steps, step))
+        self.step = with_rate(steps, lambda batch: step(spread(batch, steps.strategy)))
         packed = rows.packed or (False,) * len(rows.arrays)
         self.kinds = [(tensor.dtype, p) for tensor, p in zip(tail.inputs, packed, strict=True)]
         self.made: dict[tuple[int, int, bool], Callable[..., dict[str, Any]]] = {}
@@ -246,30 +271,7 @@ def _unpacked(part: Any, dtype: str, packed: bool) -> Any:
     return tf.cast(tf.bitcast(part, tf.bfloat16) if packed else part, dtype)
 
 
-def _dealt(steps: Steps, step: Callable[[Any], None]) -> Callable[[Any], None]:
-    """The step, with the rows of a batch dealt out to the devices of this process."""
-    if steps.replicas == 1:
-        return step
-    here = len(steps.strategy.extended.worker_devices)
-
-    def on_all(batch: Any) -> None:
-        inputs, targets = batch
-        share = -(-int(targets.shape[0]) // here)  # the first ones get more, as from tf.data
-
-        def of(context: Any) -> Any:
-            start = (context.replica_id_in_sync_group % here) * share
-            return tuple(part[start : start + share] for part in inputs), targets[
-                start : start + share
-            ]
-
-        step(steps.strategy.experimental_distribute_values_from_function(of))
-
-    return on_all
-
-
-def shared(array: Array) -> Any:
+def _tensor(array: Array) -> Any:
     """An array as a tensor, without a copy where TensorFlow can share it."""
-    fits = array.ctypes.data % ALIGNED == 0 and array.flags.c_contiguous and array.flags.writeable
-    if not fits or not array.size:
-        return tf.constant(array)
-    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+    tensor = shared(array)
+    return tf.constant(array) if tensor is None else tensor

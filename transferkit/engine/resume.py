@@ -4,19 +4,23 @@ Keras' callback knows one call of `fit`. It leaves the epoch to resume at in the
 clears it, so a second phase would start in the middle; and it deletes its backup when training
 ends, so a crash early in the second phase would lose the first. Here epochs are counted over all
 phases, the backup is read once, in the phase that wrote it, and deleted once, at the end of the
-plan.
+plan. The note of the epoch takes the place of the old one when it is whole; that the weights do is
+`transferkit.engine.checkpoints`' work.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.engine.calls import wants_batches
+from transferkit.engine.checkpoints import replacing
 from transferkit.plan import Plan
 
 Callback: Any = _keras.keras().callbacks.Callback
@@ -96,7 +100,23 @@ class _Spared(Callback):
         self.inner.on_epoch_begin(epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.inner.on_epoch_end(epoch, logs)
+        with _whole_notes(self.inner):
+            self.inner.on_epoch_end(epoch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.inner.on_train_batch_end(batch, logs)
+        with _whole_notes(self.inner):
+            self.inner.on_train_batch_end(batch, logs)
+
+
+@contextmanager
+def _whole_notes(callback: Any) -> Iterator[None]:
+    """Let a backup write its note of the epoch beside the old one, and then put it in its place."""
+    path = callback._training_metadata_path
+    try:
+        with replacing(Path(path)) as beside:
+            if callback.double_checkpoint and Path(path).is_file():  # it copies the old note first
+                shutil.copy(path, beside)
+            callback._training_metadata_path = str(beside)
+            yield
+    finally:
+        callback._training_metadata_path = path

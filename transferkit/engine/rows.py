@@ -16,7 +16,7 @@ __all__ = ["reader", "shared"]
 _ALIGNMENT = 64  # bytes; TensorFlow's kernels end the process at a tensor that lies otherwise
 
 
-def reader(array: Any, *, rewritten: bool = False) -> Callable[[Tensor], Tensor]:
+def reader(array: Any) -> Callable[[Tensor], Tensor]:
     """Indices to rows, as a function for a graph.
 
     An array that TensorFlow can read where it lies is read there, a mapped file too. Another one is
@@ -25,15 +25,13 @@ def reader(array: Any, *, rewritten: bool = False) -> Callable[[Tensor], Tensor]
 
     Args:
         array: ``array[indices]`` gives the rows; it has a `shape` and a `dtype`.
-        rewritten: Whether a strategy will distribute the dataset. It writes the graph out to change
-            it, and with it a copy of each array in it, so that Python is asked then as well.
 
     Returns:
         int64 ``(n,)`` to a tensor ``(n, ...)``.
     """
     tf = _keras.tf()
-    tensor = None if rewritten else shared(array)
-    if tensor is None and not rewritten and _can_be_copied(array):
+    tensor = shared(array)
+    if tensor is None and _can_be_copied(array):
         tensor = shared(_copied(array))
     if tensor is not None:
         return lambda indices: tf.gather(tensor, indices)

@@ -13,7 +13,15 @@ __all__ = ["balanced", "drawn", "repetitions", "shuffled", "views"]
 Array = np.ndarray[Any, Any]
 
 
-def drawn(phase: Phase, count: int, classes: Array | None, *, seed: int, epoch: int) -> Array:
+def drawn(
+    phase: Phase,
+    count: int,
+    classes: Array | None,
+    *,
+    seed: int,
+    epoch: int,
+    salt: tuple[int, ...] = (),
+) -> Array:
     """The pictures of an epoch as the phase samples them; int64 ``(count,)``.
 
     Args:
@@ -22,18 +30,19 @@ def drawn(phase: Phase, count: int, classes: Array | None, *, seed: int, epoch: 
         classes: The class of each, for balanced sampling.
         seed: The run's seed.
         epoch: Counted over all phases.
+        salt: Further numbers that the order hangs on, such as the shard's.
     """
     if phase.sampling == "balanced" and classes is not None:
-        return balanced(classes, seed=seed, epoch=epoch)
-    return shuffled(count, seed=seed, epoch=epoch)
+        return balanced(classes, seed=seed, epoch=epoch, salt=salt)
+    return shuffled(count, seed=seed, epoch=epoch, salt=salt)
 
 
-def shuffled(count: int, *, seed: int, epoch: int) -> Array:
+def shuffled(count: int, *, seed: int, epoch: int, salt: tuple[int, ...] = ()) -> Array:
     """Every picture once."""
-    return np.random.default_rng((seed, epoch)).permutation(count)
+    return np.random.default_rng((seed, epoch, *salt)).permutation(count)
 
 
-def balanced(classes: Array, *, seed: int, epoch: int) -> Array:
+def balanced(classes: Array, *, seed: int, epoch: int, salt: tuple[int, ...] = ()) -> Array:
     """As many pictures as there are, of every class equally many to within one.
 
     The places of all epochs in a row are dealt out to the classes in turn. A class fills those that
@@ -45,6 +54,7 @@ def balanced(classes: Array, *, seed: int, epoch: int) -> Array:
         classes: The class of each picture ``(n,)``. A class without pictures takes no part.
         seed: The run's seed.
         epoch: Counted over all phases.
+        salt: Further numbers that the order hangs on, such as the shard's.
     """
     members = [np.flatnonzero(classes == each) for each in np.unique(classes)]
     places = np.arange(epoch * len(classes), (epoch + 1) * len(classes))
@@ -53,11 +63,11 @@ def balanced(classes: Array, *, seed: int, epoch: int) -> Array:
         mine = places % len(members) == number
         rounds, steps = np.divmod(places[mine] // len(members), len(own))
         decks = {
-            turn: np.random.default_rng((seed, number, turn)).permutation(own)
+            turn: np.random.default_rng((seed, number, turn, *salt)).permutation(own)
             for turn in np.unique(rounds)
         }
         order[mine] = [decks[turn][step] for turn, step in zip(rounds, steps, strict=True)]
-    return order[shuffled(len(order), seed=seed, epoch=epoch)]
+    return order[shuffled(len(order), seed=seed, epoch=epoch, salt=salt)]
 
 
 def views(phase: Phase, indices: Array, epoch: int) -> Array:

@@ -1,4 +1,4 @@
-"""A feed of pixels that go through the compiled prefix on their way to the tail."""
+"""A feed of pixels that other functions see before the steps do: a prefix, several devices."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from transferkit import _keras
 from transferkit.engine.calls import spans
+from transferkit.engine.distribute import spread
 from transferkit.engine.feeds import Rates, with_rate
 from transferkit.engine.step import Steps
 
@@ -14,16 +15,16 @@ __all__ = ["Through"]
 
 
 class Through:
-    """Batches of pixels, whose features are computed by one function and trained on by another.
+    """Batches of pixels, one step to a call.
 
-    One step to a call: the prefix is compiled apart, in its own precision, and what it takes is
-    long beside what a call costs.
+    The prefix is compiled apart, in its own precision, and what it takes is long beside what a call
+    costs. Several devices share each batch as evenly as can be, whatever its size.
 
     Args:
         steps: The steps.
-        dataset: Batches of (pixels, targets).
+        dataset: Batches of (pixels, targets): this process' part of them.
         count: Batches in an epoch.
-        prefix: The compiled prefix.
+        prefix: The compiled prefix, or None if the tail takes the pixels.
         train: Whether the weights move.
     """
 
@@ -32,13 +33,14 @@ class Through:
         steps: Steps,
         dataset: Any,
         count: int,
-        prefix: Callable[..., Sequence[Any]],
+        prefix: Callable[..., Sequence[Any]] | None = None,
         *,
         train: bool = True,
     ) -> None:
         self.dataset, self.steps, self.prefix, self.again = dataset, count, prefix, not train
         self.calls = spans(count, 1)
         self.source: Iterator[Any] | None = None
+        self._strategy = steps.strategy
         self._call = _step(steps, steps.train if train else steps.evaluate)
 
     def run(self, epoch: int, first: int, stop: int, rates: Rates | None) -> dict[str, Any]:
@@ -46,15 +48,16 @@ class Through:
         if self.source is None or (self.again and first == 0):
             self.source = iter(self.dataset)
         pixels, targets = next(self.source)
-        made: dict[str, Any] = self._call(tuple(self.prefix(pixels)), targets, rates)
+        inputs = tuple(self.prefix(pixels)) if self.prefix else (pixels,)
+        made: dict[str, Any] = self._call(spread((inputs, targets), self._strategy), rates)
         return made
 
 
 def _step(steps: Steps, step: Callable[[Any], None]) -> Callable[..., Any]:
     rated = with_rate(steps, step)
 
-    def one(inputs: Any, targets: Any, rates: Any) -> dict[str, Any]:
-        rated((inputs, targets), 0, rates)
+    def one(batch: Any, rates: Any) -> dict[str, Any]:
+        rated(batch, 0, rates)
         return steps.results()
 
     return _keras.compiled(one, autograph=False, jit_compile=steps.xla or None)

@@ -11,7 +11,8 @@ import pytest
 import transferkit as tk
 from transferkit import _keras
 from transferkit.augment import Pipeline
-from transferkit.engine.batches import bounds, training_batches, validation_batches, view_batches
+from transferkit.engine.batches import training_batches, validation_batches, view_batches
+from transferkit.engine.shards import Shards
 
 tf = _keras.tf()
 
@@ -19,23 +20,6 @@ COUNT = 11
 PIXELS = np.random.default_rng(0).integers(0, 256, (COUNT, 8, 8, 3), dtype=np.uint8)
 TARGETS = np.arange(COUNT, dtype=np.float32)[:, None]  # each picture's target is its number
 TURNED = Pipeline((tk.augment.rotate(90),))
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ((10, 4), [(0, 4), (4, 8), (8, 10)]),
-        ((8, 4), [(0, 4), (4, 8)]),
-        ((3, 4), [(0, 3)]),
-        ((33, 8, 2), [(0, 8), (8, 16), (16, 24), (24, 33)]),  # a single one cannot be shared
-        ((34, 8, 2), [(0, 8), (8, 16), (16, 24), (24, 32), (32, 34)]),
-        ((1, 8, 2), [(0, 1)]),
-    ],
-)
-def test_the_last_batch_is_smaller_and_leaves_no_replica_without_a_picture(
-    given: Any, expected: Any
-) -> None:
-    assert bounds(*given) == expected
 
 
 def epochs(pipeline: Pipeline, **more: Any) -> list[dict[int, Any]]:
@@ -121,7 +105,7 @@ def test_mixed_batches_of_a_resumed_run_and_of_other_sizes_are_the_same() -> Non
         np.testing.assert_array_equal(x, its_x)
         np.testing.assert_array_equal(y, its_y)
     for replicas, size in ((2, 4), (1, 5)):
-        other = steps(replicas=replicas, batch_size=size)
+        other = steps(shards=Shards(1, replicas), batch_size=size)
         for place in (0, 1):
             mine = np.concatenate([step[place] for step in whole])
             theirs = np.concatenate([step[place] for step in other])

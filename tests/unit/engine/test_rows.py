@@ -114,15 +114,6 @@ def test_memory_that_cannot_be_shared_is_copied_once_if_it_has_room(
     assert (asked(indices).numpy() == 55).all()
 
 
-def test_a_dataset_that_a_strategy_rewrites_holds_no_array() -> None:
-    array = aligned()
-    rows = reader(array, rewritten=True)
-    array[2] = 55
-    assert (rows(np.asarray([2])).numpy() == 55).all()
-    graph = _keras.tf().function(rows).get_concrete_function(np.asarray([2])).graph
-    assert not graph.captures
-
-
 def test_a_mapped_file_that_is_read_only_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "allocate", lambda *shape: pytest.fail("it was copied"))
     np.testing.assert_array_equal(read(mapped("r")), VALUES[[7, 0, 7]])
