@@ -13,6 +13,7 @@ from transferkit import TransferModel, _keras
 from transferkit.spec import BackboneNetwork
 
 keras = _keras.keras()
+Layer: Any = keras.layers.Layer
 COUNT, SIDE = 26, 16
 PIXELS = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
 LABELS = np.arange(COUNT) % 2
@@ -171,7 +172,7 @@ def test_a_damaged_entry_is_told_of_and_made_again(plain: tk.TrainedModel, tmp_p
     assert_alike(trained, plain)
 
 
-class Noise(keras.layers.Layer):  # type: ignore[misc]
+class Noise(Layer):
     """Draws in training and in inference."""
 
     def call(self, x: Any) -> Any:

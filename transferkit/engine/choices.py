@@ -84,4 +84,3 @@ def choose_tail(
         "compute_in_bfloat16": precision == "bfloat16",
     }
     return TailChoice(precision, xla, tuple(name for name, fits in wanted.items() if fits))
-

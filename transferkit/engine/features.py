@@ -27,6 +27,7 @@ Rows = Iterator[tuple[dict[int, Any], Any]]
 """Batches of tensors by their number in the program, with their targets."""
 
 _TARGETS = "targets"
+PIXELS: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def make(
     wanted = [cut]
     if below is None:
         wanted += [each for each in also if find(store, prefix, each, pictures) is None]
-        rows, starts = _pixels(pictures), (0,)
+        rows, starts = _pixels(pictures), PIXELS
     else:
         rows, starts = _cached(*below), below[0].tensors
     passed = _passed(prefix, wanted, starts, rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -39,6 +39,7 @@ class Feeding:
         tail: What trains.
         steps: Its steps.
         team: Who trains together.
+        xla: Whether XLA compiles the augmentation, as the engine was told.
     """
 
     material: Material
@@ -47,6 +48,7 @@ class Feeding:
     tail: Tail
     steps: Steps
     team: Team
+    xla: bool | Literal["auto"] = "auto"
 
     @property
     def steps_of_an_epoch(self) -> int:
@@ -78,6 +80,7 @@ class Feeding:
             first_epoch=epochs_before + run.start,
             epochs=max(run.stop - run.start, 0),
             classes=classes,
+            xla=self.xla,
             **self._shares,
         )
         return self._streamed(dataset, count, callbacks, train=True)
@@ -114,9 +117,7 @@ class Feeding:
             train=train,
         )
 
-    def _streamed(
-        self, dataset: Any, count: int, callbacks: Iterable[Any], *, train: bool
-    ) -> Feed:
+    def _streamed(self, dataset: Any, count: int, callbacks: Iterable[Any], *, train: bool) -> Feed:
         number = len(self._bounds(count))
         prefix = self.supply.run if self.supply else None
         if prefix or self.steps.replicas > 1:

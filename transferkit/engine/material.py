@@ -46,10 +46,10 @@ class Material:
         """Training and validation pictures."""
         return len(self.train[1]), 0 if self.val is None else len(self.val[1])
 
-    def training_pictures(self, stage: Stage, seed: int, team: Team) -> Pictures:
+    def training_pictures(self, stage: Stage, seed: int, team: Team, xla: Any) -> Pictures:
         """This worker's training pictures in the views of a phase."""
         share = (team.worker, team.workers)
-        return Pictures(*self.train, self.pipeline, seed, max(stage.views, 1), share)
+        return Pictures(*self.train, self.pipeline, seed, max(stage.views, 1), share, xla)
 
     def validation_pictures(self, team: Team) -> Pictures | None:
         """This worker's validation pictures, which are always clean."""

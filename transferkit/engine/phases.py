@@ -142,7 +142,7 @@ class _Run:
                 network, tail.model, material.bound, optimizer, strategy, xla=tail.choice.xla
             )
         begin = sum(each.epochs for each in self.plan.phases[:number])
-        feeding = Feeding(material, stage, supply, tail, steps, self.team)
+        feeding = Feeding(material, stage, supply, tail, steps, self.team, self.settled.engine.xla)
         listed = self._listed(number, first, begin + phase.epochs, feeding.steps_of_an_epoch)
         listed.on_train_begin()
         start = resume.take_initial_epoch(network, begin)
@@ -163,7 +163,7 @@ class _Run:
         supplied = partial(
             self.frozen.supply,
             stage.cut,
-            self.material.training_pictures(stage, self.seed, self.team),
+            self.material.training_pictures(stage, self.seed, self.team, self.settled.engine.xla),
             self.material.validation_pictures(self.team),
             also=self.settled.later_cuts(number),
             also_clean=self.settled.later_cuts(number, clean=True),

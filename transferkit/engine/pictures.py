@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Pictures:
         seed: The run's seed.
         views: How many fixed views; 1 for clean pictures.
         worker: Whose pictures: this worker's, of so many; its share is every so many-th picture.
+        xla: Whether XLA compiles the augmentation, as the engine was told.
     """
 
     pixels: Any
@@ -39,6 +40,7 @@ class Pictures:
     seed: int = 0
     views: int = 1
     worker: tuple[int, int] = (0, 1)
+    xla: bool | Literal["auto"] = "auto"
 
     def __len__(self) -> int:
         return len(self.own)
@@ -83,6 +85,7 @@ class Pictures:
             views=self.views,
             batch_size=BATCH,
             own=self.own,
+            xla=self.xla,
         )
 
     def row_targets(self) -> np.ndarray[Any, Any]:

@@ -101,5 +101,5 @@ def _work(node: Any) -> int:
     """
     kernels = [weight for weight in getattr(node.operation, "weights", ()) if len(weight.shape) > 1]
     shape = node.outputs[0].shape
-    places = math.prod(side for side in shape[1:-1] if side is not None)
-    return places * sum(math.prod(kernel.shape) for kernel in kernels)
+    places = math.prod(int(side) for side in shape[1:-1] if side is not None)
+    return places * sum(int(math.prod(kernel.shape)) for kernel in kernels)

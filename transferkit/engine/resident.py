@@ -11,8 +11,8 @@ import numpy as np
 from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.engine.calls import spans, steps_per_call, wants_batches
-from transferkit.engine.feeds import Rates, repeated, stage, with_rate
 from transferkit.engine.distribute import spread
+from transferkit.engine.feeds import Rates, repeated, stage, with_rate
 from transferkit.engine.readahead import larger_than_memory, read_ahead
 from transferkit.engine.rows import shared
 from transferkit.engine.shards import WHOLE, Shards, epoch_of, in_order, joined, members
@@ -26,7 +26,6 @@ tf = _keras.tf()
 Array = np.ndarray[Any, Any]
 Order = Callable[[int], Array]
 """An epoch, counted over all phases, to the numbers of its rows, int64."""
-
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,9 +69,7 @@ class Settled:
 
     def frozen(self, verbose: int) -> Frozen:
         """The frozen layers of a run that begins."""
-        return Frozen(
-            self.program, self.prefix, self.store, self.engine, self.machine, verbose
-        )
+        return Frozen(self.program, self.prefix, self.store, self.engine, self.machine, verbose)
 
     def tail(self, number: int, supply: Supply | None) -> Tail:
         """The tail of a phase, whose layers are frozen as it wants."""

@@ -60,4 +60,5 @@ def _step(steps: Steps, step: Callable[[Any], None]) -> Callable[..., Any]:
         rated(batch, 0, rates)
         return steps.results()
 
-    return _keras.compiled(one, autograph=False, jit_compile=steps.xla or None)
+    made: Callable[..., Any] = _keras.compiled(one, autograph=False, jit_compile=steps.xla or None)
+    return made

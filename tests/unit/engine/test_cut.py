@@ -17,6 +17,7 @@ from transferkit.engine.settled import settled_calls
 from transferkit.spec import ModelSpec, Target
 
 keras = _keras.keras()
+Layer: Any = keras.layers.Layer
 CLASSES = Target("classes", ("ants", "bees"))
 SHAPE = (16, 16, 3)
 
@@ -138,14 +139,14 @@ def test_a_skip_from_the_pixels_leaves_no_cut() -> None:
     assert all(0 not in cut.tensors for cut in candidates(program))
 
 
-class Noise(keras.layers.Layer):  # type: ignore[misc]
+class Noise(Layer):
     """Draws whether it is asked to or not, in a way that Keras knows nothing of."""
 
     def call(self, x: Any) -> Any:
         return x + _keras.tf().random.normal((1,))
 
 
-class Seeded(keras.layers.Layer):  # type: ignore[misc]
+class Seeded(Layer):
     """Draws whether it is asked to or not, by Keras' own means."""
 
     def __init__(self, **options: Any) -> None:
@@ -156,7 +157,7 @@ class Seeded(keras.layers.Layer):  # type: ignore[misc]
         return x + keras.random.normal((1,), seed=self.generator)
 
 
-class Counting(keras.layers.Layer):  # type: ignore[misc]
+class Counting(Layer):
     """Keeps something of what it saw."""
 
     def __init__(self, **options: Any) -> None:
@@ -168,7 +169,7 @@ class Counting(keras.layers.Layer):  # type: ignore[misc]
         return x * 2
 
 
-class Doubling(keras.layers.Layer):  # type: ignore[misc]
+class Doubling(Layer):
     """Somebody's own, and harmless."""
 
     def call(self, x: Any) -> Any:

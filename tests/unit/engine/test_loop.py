@@ -13,7 +13,7 @@ import pytest
 import training_lab as lab
 
 import transferkit as tk
-from transferkit.engine import resident, resume
+from transferkit.engine import distribute, resident, resume
 from transferkit.engine.loop import PhaseRun, run_epochs
 from transferkit.engine.progress import Progress
 from transferkit.engine.resident import Rows
@@ -43,9 +43,15 @@ def by_engine(
     )
     both = {"callbacks": listed.callbacks, "work": work}
     feed = resident.resident(made.steps, made.tail, rows, lab.order, bounds, **both)
-    in_turn = resident.in_turn(lab.ROWS)
+    in_turn = resident.in_turn(lab.ROWS, lab.BATCH)
     clean = resident.resident(made.steps, made.tail, rows, in_turn, bounds, train=False, **both)
-    run = PhaseRun(tk.Phase(EPOCHS, batch_size=lab.BATCH, **phase), 0, start, EPOCHS)
+    run = PhaseRun(
+        tk.Phase(EPOCHS, batch_size=lab.BATCH, **phase),
+        0,
+        start,
+        EPOCHS,
+        distribute.team(tk.Engine()),
+    )
     listed.on_train_begin()
     records = list(run_epochs(made.network, made.steps, run, feed, clean, listed))
     listed.on_train_end()

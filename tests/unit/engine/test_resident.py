@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import transferkit as tk
-from transferkit.engine import batches, calls, readahead, resident
+from transferkit.engine import calls, readahead, resident, shards
 from transferkit.engine.resident import Resident, Rows
+from transferkit.engine.rows import shared
 from transferkit.errors import DataError
 
 SGD = lab.OPTIMIZERS["global_clipnorm"]
@@ -53,13 +54,11 @@ def test_rows_that_tensorflow_cannot_share_are_copied(expected: lab.Weights) -> 
     askew[:] = lab.X
     made = lab.make(SGD)
     assert lab.distance(after(made, made.rows(3, Rows((askew,), lab.Y))), expected) < 1e-5
-    resident.shared(lab.X[:, :2])
-    resident.shared(lab.X[:0])
 
 
 def test_a_mapped_file_is_shared_and_not_copied(tmp_path: Path) -> None:
     array = mapped(tmp_path, lab.X)
-    tensor = resident.shared(array)
+    tensor = shared(array)
     array[3] = 7.0  # mode "c": in memory only
     assert np.asarray(tensor)[3].tolist() == [7.0] * lab.WIDTH
 
@@ -104,7 +103,7 @@ def test_views_share_their_targets(expected: lab.Weights) -> None:
 def test_validation_moves_nothing_and_sees_every_row_once() -> None:
     made = lab.make(SGD)
     before = made.network.get_weights()
-    rows, in_turn = Rows((lab.X,), lab.Y), resident.in_turn(lab.ROWS)
+    rows, in_turn = Rows((lab.X,), lab.Y), resident.in_turn(lab.ROWS, lab.BATCH)
     feed = Resident(made.steps, made.tail, rows, in_turn, lab.bounds(made), per_call=3, train=False)
     (logs,) = lab.train(made, feed, epochs=1)
     outputs = np.asarray(made.network(lab.X))
@@ -116,10 +115,10 @@ def test_validation_moves_nothing_and_sees_every_row_once() -> None:
 @pytest.mark.parametrize(("count", "batch"), [(16, 8), (3, 8), (8, 8), (9, 8)])
 def test_epochs_of_any_length_take_every_row_once(count: int, batch: int) -> None:
     made = lab.make(SGD)
-    bounds = batches.bounds(count, batch)
+    bounds = shards.bounds(count, batch)
     seen = []
     rows = Rows((lab.X[:count].copy(),), lab.Y[:count])
-    feed = Resident(made.steps, made.tail, rows, resident.in_turn(count), bounds, per_call=9)
+    feed = Resident(made.steps, made.tail, rows, resident.in_turn(count, batch), bounds, per_call=9)
     plain = feed._block.step
 
     def noted(batch: Any, number: Any, rates: Any) -> None:
@@ -231,7 +230,7 @@ MEMORY = """
 import sys
 import numpy as np
 import training_lab as lab
-from transferkit.engine import batches, readahead, resident
+from transferkit.engine import readahead, resident, shards
 from transferkit.engine.resident import Rows
 
 readahead.SHARE = float(sys.argv[2])
@@ -253,7 +252,7 @@ def after(count):
     def order(epoch):
         return np.random.default_rng(epoch).permutation(8000)[:count]
 
-    bounds = batches.bounds(count, 32)
+    bounds = shards.bounds(count, 32)
     feed = resident.resident(made.steps, made.tail, rows, order, bounds, callbacks=[], work=0)
     lab.train(made, feed, epochs=2)
     return anonymous()

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from transferkit import _keras, heads
-from transferkit.engine import batches
+from transferkit.engine import shards
 from transferkit.engine.feeds import Feed, Stream
 from transferkit.engine.resident import Resident, Rows
 from transferkit.engine.step import Steps, make_steps
+from transferkit.engine.through import Through
 from transferkit.spec import Target
 
 keras, tf = _keras.keras(), _keras.tf()
@@ -37,8 +38,10 @@ class Lab:
         rows = rows or Rows((X,), Y)
         return Resident(self.steps, self.tail, rows, order, bounds(self), per_call=per_call, **more)
 
-    def stream(self, per_call: int) -> Stream:
+    def stream(self, per_call: int) -> Feed:
         dataset = dealt(self)
+        if self.steps.replicas > 1:
+            return Through(self.steps, dataset, len(bounds(self)))
         return Stream(self.steps, dataset, len(bounds(self)), per_call=per_call)
 
 
@@ -80,7 +83,7 @@ def order(epoch: int) -> np.ndarray[Any, Any]:
 
 
 def bounds(lab: Lab) -> list[tuple[int, int]]:
-    return batches.bounds(ROWS, BATCH, lab.steps.replicas)
+    return shards.bounds(ROWS, BATCH, shards.Shards(1, lab.steps.replicas))
 
 
 def dealt(lab: Lab, epochs: int = EPOCHS) -> Any:
@@ -90,10 +93,7 @@ def dealt(lab: Lab, epochs: int = EPOCHS) -> Any:
                 yield X[order(epoch)[start:stop]], Y[order(epoch)[start:stop]]
 
     shapes = (tf.TensorSpec((None, WIDTH)), tf.TensorSpec((None, CLASSES)))
-    dataset = tf.data.Dataset.from_generator(made, output_signature=shapes)
-    if lab.steps.replicas == 1:
-        return dataset
-    return lab.steps.strategy.experimental_distribute_dataset(dataset)
+    return tf.data.Dataset.from_generator(made, output_signature=shapes)
 
 
 def train(lab: Lab, feed: Feed, rates: Any = None, epochs: int = EPOCHS) -> list[dict[str, float]]:
