@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -57,22 +58,21 @@ def _read(variable: Any) -> Tensor:
 
 
 def _same(before: Tensor, now: Tensor) -> bool:
-    if before.shape != now.shape or before.dtype != now.dtype:
-        return False
-    if not before.shape.num_elements():
-        return True
     first, second = _bytes(before), _bytes(now)
-    if first.ctypes.data == second.ctypes.data:
+    if first.__array_interface__["data"] == second.__array_interface__["data"]:
         return True
-    return bool(np.array_equal(first, second))
+    return np.array_equal(first, second)
 
 
 def _bytes(tensor: Tensor) -> np.ndarray[Any, Any]:
-    tf = _keras.tf()
-    plain = tensor if tensor.dtype in _buffered() else tf.bitcast(tensor, tf.uint8)
-    return np.frombuffer(plain, np.uint8)
+    try:
+        return np.frombuffer(tensor, np.uint8)
+    except ValueError:  # it holds nothing, or a type that Python's buffers do not know (bfloat16)
+        tf = _keras.tf()
+        return np.asarray(tf.reshape(tf.bitcast(tensor, tf.uint8), (-1,)))
 
 
+@functools.cache
 def _buffered() -> tuple[Any, ...]:
     """Types that Python's buffers know; bfloat16 and its kin are not among them."""
     tf = _keras.tf()

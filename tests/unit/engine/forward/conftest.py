@@ -33,14 +33,3 @@ def network() -> Any:
 @pytest.fixture(scope="module")
 def pixels() -> np.ndarray[Any, Any]:
     return np.random.default_rng(2).integers(0, 256, (9, 16, 16, 3)).astype(np.float32)
-
-
-def plain(network: Any, *inputs: Any) -> list[np.ndarray[Any, Any]]:
-    """What Keras says, run without a graph."""
-    given = list(inputs) if len(inputs) > 1 else inputs[0]
-    return [np.asarray(x) for x in _keras.keras().tree.flatten(network(given, training=False))]
-
-
-def off(one: Any, other: Any) -> float:
-    """The relative difference by norm."""
-    return float(np.linalg.norm(np.asarray(one) - other) / np.linalg.norm(other))
