@@ -96,7 +96,7 @@ def test_bfloat16_is_summed_in_float32() -> None:
 
 
 def test_float64_stays_float64() -> None:
-    x, kernel = np.float64(drawn(2, 5, 5, 3)) / 3, np.float64(drawn(3, 3, 3, 1)) / 3
+    x, kernel = (drawn(*s).astype(np.float64) / 3 for s in ((2, 5, 5, 3), (3, 3, 3, 1)))
     given = shifted(tf.constant(x), tf.constant(kernel), (1, 1), "same", (1, 1))
     wanted = by_loops(x, kernel, (1, 1), "same", (1, 1))
     np.testing.assert_allclose(given, wanted, rtol=1e-12, atol=1e-12)
