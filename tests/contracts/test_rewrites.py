@@ -24,10 +24,14 @@ from transferkit.testing.subjects import draw_weights
 keras, tf = _keras.keras(), _keras.tf()
 Array = np.ndarray[Any, Any]
 
-USUAL = ("VGG16", "MobileNetV2", "MobileNetV3Small")
-"""The rest takes most of the time: deep or wide."""
-EXACT = tuple(name for name in REWRITES if name != "compute_in_bfloat16")
-COMBINATIONS = [*((name,) for name in EXACT), EXACT]
+USUAL = ("VGG16", "MobileNetV2", "MobileNetV3Small", "ResNet50", "EfficientNetB0")
+"""Between them all kinds of layers; deeper ones take too long for the usual run."""
+HALF = "compute_in_bfloat16"
+EXACT = tuple(name for name in REWRITES if name != HALF)
+FINE, COARSE = 1e-6, 2.0**-8
+"""Rounding of pictures, relative: several times that of float32, and once that of bfloat16."""
+LAYERS = 10
+"""How many times more it makes to round in every layer and not in the pictures alone."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +50,31 @@ class Subject:
             f"keras:{self.name}", input_shape=(self.side, self.side, 3), weights=None
         )
         draw_weights(backbone.network, seed=1)
+        for layer in backbone.network.layers:
+            if type(layer).__name__ == "Dropout":
+                layer.rate = 0.0  # the same pictures twice have to give the same
         settle(backbone.network, self.pictures)
         return backbone.network
 
     @cached_property
     def pictures(self) -> Any:
         rng = np.random.default_rng(0)
-        cells = rng.uniform(0, 255, (2, 4, 4, 3)).repeat(-(-self.side // 4), 1)
+        cells = rng.uniform(0, 255, (16, 4, 4, 3)).repeat(-(-self.side // 4), 1)
         patches = cells.repeat(-(-self.side // 4), 2)[:, : self.side, : self.side]
         return tf.constant((patches + rng.normal(0, 8, patches.shape)).astype("float32"))
 
-    def freeze(self, frozen: str) -> None:
-        """Thaw the network, then freeze all norms, every second one, or none."""
+    def freeze(self, every: int) -> None:
+        """Thaw all norms, then freeze each of the first, second, ... in every so many; 0: none."""
         norms = [each for each in self.model.layers if type(each).__name__ == "BatchNormalization"]
-        self.model.trainable = True
-        for norm in norms[:: {"all": 1, "some": 2}[frozen]] if frozen != "none" else []:
+        for layer in self.model.layers:
+            layer.trainable = True
+        for norm in norms[::every] if every else []:
             norm.trainable = False
+
+    def rounded(self, size: float) -> Any:
+        """The pictures as they are after rounding of that relative size."""
+        noise = np.random.default_rng(5).uniform(-1, 1, self.pictures.shape)
+        return self.pictures * (1 + size * noise.astype("float32"))
 
 
 def settle(network: Any, pictures: Any) -> None:
@@ -75,27 +88,19 @@ def settle(network: Any, pictures: Any) -> None:
         norm.momentum = momentum
 
 
-def step(network: Any, model: Any, pictures: Any, *, training: bool) -> dict[str, Array]:
-    """Outputs, all gradients as one vector, all statistics after the step as another."""
-    start = model.get_weights()
-    variables = model.trainable_variables
-
-    def run(x: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = network(x, training=training)
-            total = tf.reduce_sum(y * tf.cos(tf.range(y.shape[-1], dtype=tf.float32)))
-        return y, tape.gradient(total, [x, *variables], unconnected_gradients="zero")
-
-    outputs, gradients = _keras.compiled(run)(pictures)
-    moved = [np.ravel(w) for w in model.non_trainable_variables if "moving" in w.path]
+def step(network: Any, model: Any, pictures: Any) -> dict[str, Array]:
+    """Outputs, all gradients as one vector, all statistics behind the step as another."""
+    start, variables = model.get_weights(), model.trainable_variables
+    with tf.GradientTape() as tape:
+        tape.watch(pictures)
+        outputs = network(pictures, training=True)
+        total = tf.reduce_sum(outputs * tf.cos(tf.range(outputs.shape[-1], dtype=tf.float32)))
+    gradients = tape.gradient(total, [pictures, *variables], unconnected_gradients="zero")
+    moved = [np.ravel(v) for v in model.variables if "moving" in v.path]
     model.set_weights(start)
-    flat = np.concatenate([np.ravel(each) for each in gradients])
-    return {
-        "outputs": np.asarray(outputs),
-        "gradients": flat,
-        "statistics": np.concatenate([*moved, [1.0]]),
-    }
+    flat = [np.ravel(each) for each in gradients]
+    results = {"outputs": np.asarray(outputs), "gradients": np.concatenate(flat)}
+    return {**results, "statistics": np.concatenate(moved)} if moved else results
 
 
 def error(given: Array, wanted: Array) -> float:
@@ -141,16 +146,41 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return Subject(str(request.param))
 
 
-def test_every_rewrite_gives_what_the_plain_network_gives(subject: Subject) -> None:
-    for frozen, training in (("some", True), ("all", False)):
-        subject.freeze(frozen)
+def predicted(network: Any, pictures: Any) -> Array:
+    return np.asarray(network(pictures, training=False))
+
+
+def test_predictions_are_those_of_the_plain_network(subject: Subject) -> None:
+    """To 1e-5 (2e-2 in bfloat16), or to what rounding makes of them where that is more."""
+    for every in (0, 1):
+        subject.freeze(every)
         model, before = subject.model, state(subject.model)
-        wanted = step(model, model, subject.pictures, training=training)
-        for names in COMBINATIONS if training else [EXACT]:
-            twin = rewritten(model, names)
-            given = step(twin, model, subject.pictures, training=training)
-            for what, values in wanted.items():
-                found = error(given[what], values)
-                print(subject.name, frozen, names, what, found)
-                assert found <= 1e-5, (what, names, frozen)
+        wanted = predicted(model, subject.pictures)
+        noise = {size: predicted(model, subject.rounded(size)) for size in (FINE, COARSE)}
+        allowed = max(1e-5, LAYERS * error(noise[FINE], wanted))
+        for names in (*([name] for name in EXACT), EXACT):
+            given = predicted(rewritten(model, names), subject.pictures)
+            assert error(given, wanted) <= allowed, (names, every)
+        allowed = max(2e-2, 2 * error(noise[COARSE], wanted))
+        for names in ([HALF], list(REWRITES)):
+            given = predicted(rewritten(model, names), subject.pictures)
+            assert given.dtype == np.float32
+            assert 0 < error(given, wanted) <= allowed, (names, every)
         assert state(model) == before
+
+
+def test_a_training_step_is_that_of_the_plain_network(subject: Subject) -> None:
+    """Outputs, gradients and moving statistics, with every second norm frozen and with none.
+
+    A deep network of drawn weights magnifies rounding, and a ReLU switches at it: what counts is
+    that a rewrite changes no more than rounding does. Single layers are held to 1e-5 elsewhere.
+    """
+    for every, names in ((2, EXACT), (0, ["fuse_batch_norm"])):
+        subject.freeze(every)
+        model = subject.model
+        wanted = step(model, model, subject.pictures)
+        noise = step(model, model, subject.rounded(FINE))
+        given = step(rewritten(model, names), model, subject.pictures)
+        for what, values in wanted.items():
+            allowed = max(1e-5, LAYERS * error(noise[what], values))
+            assert error(given[what], values) <= allowed, (what, every)

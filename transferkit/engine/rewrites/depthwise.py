@@ -76,14 +76,16 @@ def shifted(
         dilation: Of the kernel's rows and columns.
 
     Returns:
-        (batch, rows, columns, channels * multiplier), in the dtype of `x`; sums are in float32.
+        (batch, rows, columns, channels * multiplier), in the dtype of `x`; sums are in
+        float32 at least.
     """
     sizes = tuple(kernel.shape[:2])
     reach = [(size - 1) * step + 1 for size, step in zip(sizes, dilation, strict=True)]
     before, after, out = _frame(x.shape[1:3], reach, strides, padding)
     if any((*before, *after)):
         x = tf.pad(x, [[0, 0], [before[0], after[0]], [before[1], after[1]], [0, 0]])
-    wide, weights = tf.cast(x, tf.float32), tf.cast(kernel, tf.float32)
+    sums = tf.float64 if x.dtype == tf.float64 else tf.float32
+    wide, weights = tf.cast(x, sums), tf.cast(kernel, sums)
     total: Any = None
     for row in range(sizes[0]):
         for column in range(sizes[1]):

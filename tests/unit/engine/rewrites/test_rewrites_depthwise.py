@@ -95,6 +95,13 @@ def test_bfloat16_is_summed_in_float32() -> None:
     assert (error <= 2.0**-8 * np.abs(wanted) + 1e-6).all(), "rounded once, at the end"
 
 
+def test_float64_stays_float64() -> None:
+    x, kernel = (drawn(*s).astype(np.float64) / 3 for s in ((2, 5, 5, 3), (3, 3, 3, 1)))
+    given = shifted(tf.constant(x), tf.constant(kernel), (1, 1), "same", (1, 1))
+    wanted = by_loops(x, kernel, (1, 1), "same", (1, 1))
+    np.testing.assert_allclose(given, wanted, rtol=1e-12, atol=1e-12)
+
+
 def model_of(*parts: Any, shape: tuple[Any, ...] = (9, 9, 4)) -> Any:
     entry = x = keras.Input(shape)
     for part in parts:
