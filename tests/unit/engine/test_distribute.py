@@ -154,9 +154,14 @@ def test_the_chiefs_values_come_over_bit_for_bit(monkeypatch: pytest.MonkeyPatch
         np.array(2**40 + 1, np.int64),
         np.arange(5, dtype=np.uint8).reshape(1, 5),
     ]
-    monkeypatch.setattr(workers, "_summed", lambda team, part: sent.append(part.copy()) or part)
+
+    def noted(team: Team, part: Any) -> Any:
+        sent.append(part.copy())
+        return part
+
+    monkeypatch.setattr(workers, "_summed", noted)
     workers.from_chief(member(0), values)
-    queue = iter(list(sent))
+    queue = iter(sent)
 
     def received(team: Team, part: Any) -> Any:
         assert not part.any()
