@@ -90,7 +90,7 @@ def memory(setting: Setting) -> Result:
     if seen.code:
         raise RuntimeError("the training failed: " + "\n".join(seen.printed[-15:]))
     wanted = pictures * memory_child.BYTES_PER_PICTURE
-    if stored and stored < wanted and not setting.small:
+    if stored < wanted and not setting.small:
         raise RuntimeError(f"the cache holds {stored / 1e9:.2f} GB instead of {wanted / 1e9:.2f}")
     return Result(_figures(seen), tuple(line for line in seen.printed if line[:5] != "epoch"))
 
