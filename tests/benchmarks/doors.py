@@ -25,17 +25,33 @@ def fitted_engine(cache: Path | bool, **options: Any) -> tk.Engine:
 
 def compiled_forward(
     network: Any,
+    pixels: Any,
     *,
     precision: str = "auto",
     xla: bool | str = "auto",
     backend: str = "tensorflow",
-) -> Callable[[Any], Any]:
-    """A frozen network as a function from pixels to what it gives, compiled for the machine."""
+) -> tuple[Callable[[Any], Any], str]:
+    """A frozen network as the engine compiles it, and how it did so in words.
+
+    Args:
+        network: What is compiled.
+        pixels: Some of its inputs; on them the engine checks what it compiled.
+        precision: As for `Engine`.
+        xla: As for `Engine`.
+        backend: As for `Engine`, where it is called ``prefix``.
+
+    Raises:
+        RuntimeError: If another backend had to stand in.
+    """
     forward = importlib.import_module("transferkit.engine.forward")
-    made: Callable[[Any], Any] = forward.compile_forward(
-        network, precision=precision, xla=xla, backend=backend
-    )
-    return made
+    machine = importlib.import_module("transferkit.engine.machine").machine()
+    options: dict[str, Any] = {"precision": precision, "xla": xla, "prefix": backend}
+    made = forward.prepare(network, [pixels[:64]], engine=tk.Engine(**options), machine=machine)
+    run = made.run
+    if run.backend != backend:
+        raise RuntimeError(f"{run.backend} runs it instead of {backend}: {'; '.join(made.notes)}")
+    words = f"{run.precision} by {run.backend}, XLA {'on' if run.xla else 'off'}"
+    return lambda batch: run(batch)[0], "; ".join([words, *made.notes])
 
 
 def augmented_epochs(

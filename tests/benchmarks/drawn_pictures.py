@@ -31,14 +31,19 @@ def folder(root: Path, classes: int, count: int, *, seed: int = 0, scale: float 
         width, height = (round(scale * side) for side in SIZES[number % len(SIZES)])
         place = root / f"class_{number % classes}"
         place.mkdir(parents=True, exist_ok=True)
-        picture = Image.fromarray(draw.integers(0, 256, (9, 12, 3), dtype=np.uint8))
-        smooth = picture.resize((width, height), Image.Resampling.BICUBIC)
-        smooth.save(place / f"{number:05}.jpg", quality=90)
+        _smooth(draw, width, height).save(place / f"{number:05}.jpg", quality=90)
     return root
 
 
 def array(count: int, side: int, *, classes: int, seed: int = 0) -> tuple[Array, Array]:
-    """Random uint8 pixels ``(count, side, side, 3)`` and a class id for each."""
+    """Pictures as uint8 pixels ``(count, side, side, 3)``, and a class id for each."""
     draw = np.random.default_rng(seed)
-    pixels = draw.integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+    pixels = np.empty((count, side, side, 3), np.uint8)
+    for place in range(count):
+        pixels[place] = np.asarray(_smooth(draw, side, side))
     return pixels, (np.arange(count) % classes).astype(np.int64)
+
+
+def _smooth(draw: np.random.Generator, width: int, height: int) -> Image.Image:
+    spots = Image.fromarray(draw.integers(0, 256, (9, 12, 3), dtype=np.uint8))
+    return spots.resize((width, height), Image.Resampling.BICUBIC)

@@ -53,17 +53,18 @@ def pictures(setting: Setting) -> tuple[Any, int, int]:
 
 def against_predict(setting: Setting, backend: str) -> Result:
     pixels, side, batch_size = pictures(setting)
-    figures = []
+    figures, remarks = [], []
     for name in networks(setting):
         network = frozen(name, side)
-        forward = doors.compiled_forward(network, backend=backend)
+        forward, how = doors.compiled_forward(network, pixels, backend=backend)
+        remarks.append(f"{name}: {how}")
         arms: dict[str, Callable[[], Any]] = {
             "mine": looped(forward, pixels, batch_size),
             "keras": functools.partial(network.predict, pixels, batch_size=batch_size, verbose=0),
         }
         seconds = in_turn(arms, setting.many(9))
         figures.append(median_ratio(name, seconds["mine"], seconds["keras"]))
-    return Result(tuple(figures))
+    return Result(tuple(figures), tuple(remarks))
 
 
 SIZES = "224, batch 16, 64 pictures, random weights"

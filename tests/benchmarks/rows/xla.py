@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import doors
@@ -37,19 +37,23 @@ def side_of(name: str) -> int:
     return 128 if name in ("InceptionV3", "Xception") else 96
 
 
+def forward_in_turn(
+    name: str, settings: Mapping[str, Any], rounds: int, *, side: int, count: int, batch_size: int
+) -> Seconds:
+    """A network's forward pass in float32 under each of these settings of XLA."""
+    pixels: Any = drawn_pictures.array(count, side, classes=2)[0].astype(np.float32)
+    network = frozen(name, side)
+    arms = {}
+    for word, xla in settings.items():
+        run, _ = doors.compiled_forward(network, pixels, precision="float32", xla=xla)
+        arms[word] = looped(run, pixels, batch_size)
+    return in_turn(arms, rounds)
+
+
 def forward_seconds(setting: Setting, name: str) -> Seconds:
     side, count, batch_size = (32, 2, 2) if setting.small else (side_of(name), 32, 16)
-    pixels, _ = drawn_pictures.array(count, side, classes=2)
-    network = frozen(name, side)
-    arms = {
-        each: looped(
-            doors.compiled_forward(network, precision="float32", xla=xla),
-            pixels.astype(np.float32),
-            batch_size,
-        )
-        for each, xla in SETTINGS.items()
-    }
-    return in_turn(arms, setting.many(9))
+    sizes = {"side": side, "count": count, "batch_size": batch_size}
+    return forward_in_turn(name, SETTINGS, setting.many(9), **sizes)
 
 
 def step_seconds(setting: Setting, name: str) -> Seconds:
@@ -113,16 +117,10 @@ def xla_step(setting: Setting) -> Result:
 )
 def xla_depthwise(setting: Setting) -> Result:
     side, count, batch_size = (32, 2, 2) if setting.small else (224, 32, 16)
-    pixels: Any = drawn_pictures.array(count, side, classes=2)[0].astype(np.float32)
+    sizes = {"side": side, "count": count, "batch_size": batch_size}
     figures = []
     for name in DEPTHWISE[:1] if setting.small else DEPTHWISE:
-        network = frozen(name, side)
-        arms = {
-            word: looped(
-                doors.compiled_forward(network, precision="float32", xla=xla), pixels, batch_size
-            )
-            for word, xla in (("on", True), ("off", False))
-        }
-        seconds = in_turn(arms, setting.many(9))
+        arms = {"on": True, "off": False}
+        seconds = forward_in_turn(name, arms, setting.many(9), **sizes)
         figures.append(median_ratio(name, seconds["on"], seconds["off"], unit="ms"))
     return Result(tuple(figures))
