@@ -46,6 +46,7 @@ nox -s bench -- --small         # tiny pictures, to test the harness; writes not
 A row that was run replaces its own figures in `docs/performance.json`, and this page is made of
 that file anew. Rows that were not run keep theirs, with their date and machine. A row that fails
 says why, and the others go on. `TRANSFERKIT_ASSETS` names the folder with the ants and bees.
+Accelerators are hidden unless `CUDA_VISIBLE_DEVICES` says otherwise.
 
 ## The figures
 """

@@ -52,8 +52,8 @@ def measured(result: Result, seconds: float, machine: Mapping[str, Any]) -> Entr
 
 
 def failed(reason: str) -> Entry:
-    """The entry of a row that gave none."""
-    return Entry(failure=f"{today()}: {reason}")
+    """The entry of a row that gave none; the reason is kept in one line, and not at any length."""
+    return Entry(failure=f"{today()}: {' '.join(reason.split())[:300]}")
 
 
 def merge(old: Mapping[str, Entry], name: str, new: Entry) -> dict[str, Entry]:

@@ -150,7 +150,7 @@ def test_rows_that_were_not_run_keep_their_figures(tmp_path: Path) -> None:
 
 def test_a_row_that_fails_keeps_its_earlier_figures_beside_the_reason(tmp_path: Path) -> None:
     old = Entry(seen(3).figures, (), "2026-01-01", 1.0, MACHINE)
-    merged = record.merge({"one": old}, "one", record.failed("no memory"))
+    merged = record.merge({"one": old}, "one", record.failed("no\nmemory"))
     assert merged["one"] == dataclasses.replace(old, failure=merged["one"].failure)
     assert merged["one"].failure.endswith(": no memory")
 

@@ -34,6 +34,12 @@ class Watched:
     def training(self) -> bool:
         return any(line.startswith("epoch 1") for line in self.printed)
 
+    @property
+    def report(self) -> tuple[str, ...]:
+        """What the engine said at the end; TensorFlow's own lines come before it."""
+        said = [line for line in self.printed if line.startswith("Engine:")]
+        return tuple(self.printed[self.printed.index(said[0]) :]) if said else ()
+
 
 def anonymous(process: int) -> float | None:
     """A process's anonymous memory in GB; None if it is gone.
@@ -88,11 +94,12 @@ def memory(setting: Setting) -> Result:
         seen = watched([sys.executable, str(CHILD), str(cache), str(pictures)])
         stored = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
     if seen.code:
-        raise RuntimeError("the training failed: " + "\n".join(seen.printed[-15:]))
+        print("\n".join(seen.printed[-30:]))
+        raise RuntimeError(f"the training failed: {(seen.printed or ['it said nothing'])[-1]}")
     wanted = pictures * memory_child.BYTES_PER_PICTURE
     if stored < wanted and not setting.small:
         raise RuntimeError(f"the cache holds {stored / 1e9:.2f} GB instead of {wanted / 1e9:.2f}")
-    return Result(_figures(seen), tuple(line for line in seen.printed if line[:5] != "epoch"))
+    return Result(_figures(seen), seen.report)
 
 
 def _figures(seen: Watched) -> tuple[Figure, ...]:

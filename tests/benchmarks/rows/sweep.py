@@ -79,7 +79,7 @@ def prepared(setting: Setting) -> tuple[Job, Path]:
 
     job = Job(setting.folder / "base.weights.h5")
     if setting.small:
-        job = Job(job.weights, "MobileNetV2", 32, 1)
+        job = Job(job.weights, "VGG16", 32, 1)
     make = getattr(keras.applications, job.backbone)
     make(weights=None, include_top=False).save_weights(job.weights)
     count, scale = (8, 0.2) if setting.small else (200, 1.0)
