@@ -51,9 +51,16 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+def accuracy(session: nox.Session) -> None:
+    """What the library claims on real photos with real weights; skipped without the assets."""
+    run_pytest(session, "tests/benchmarks", "-m", "accuracy", "-s")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
-    """The measurements, with their figures; those on real pictures and weights need the assets."""
-    run_pytest(session, "tests/benchmarks", "-m", "bench", "-s")
+    """Speed against plain Keras, written to docs/; ``nox -s bench -- --list`` names the rows."""
+    session.install(".[examples,openvino]")
+    session.run("python", "tests/benchmarks/bench.py", *session.posargs, env=ENVIRONMENT)
 
 
 def run_pytest(session: nox.Session, *arguments: str) -> None:

@@ -323,6 +323,7 @@ def train(
     verbose: int,
 ) -> TrainedModel:
     """Run a plan on a model's own network, and return the model with the plan and its history."""
+    shown = verbose if workers.is_chief(model.network) else 0
     history, report = run_plan(
         Material(
             network=model.network,
@@ -330,8 +331,8 @@ def train(
             bound=model.bound,
             policy=model.policy,
             pipeline=model.pipeline,
-            train=_material(data.train, model.bound, verbose),
-            val=None if data.val is None else _material(data.val, model.bound, verbose),
+            train=_material(data.train, model.bound, shown),
+            val=None if data.val is None else _material(data.val, model.bound, shown),
             classes=data.train.labels if data.task == "classes" else None,
         ),
         plan,

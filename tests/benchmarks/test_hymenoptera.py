@@ -1,6 +1,6 @@
 """Figures on real pictures: ants and bees, MobileNetV2, on the machine that runs them.
 
-``nox -s bench`` prints them. Timings are printed and never asserted.
+``nox -s accuracy`` prints them. Timings are printed and never asserted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 import transferkit as tk
 from transferkit import TrainedModel, TransferModel, _keras
 
-pytestmark = pytest.mark.bench
+pytestmark = pytest.mark.accuracy
 
 SEEDS = (0, 1, 2)
 EPOCHS = 10

@@ -70,7 +70,8 @@ def run_plan(
     """
     _check(material, plan, callbacks)
     team = distribute.team(engine)
-    distribute.check_shares(team, plan, *material.counts)
+    train, val = material.counts
+    distribute.check_shares(team, plan, train, val or None)
     settled = settle(
         material.network,
         material.table,

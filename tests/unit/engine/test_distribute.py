@@ -90,9 +90,12 @@ def test_a_batch_is_spread_over_devices_as_evenly_as_can_be() -> None:
     def values(part: Any) -> list[Any]:
         return [part(SimpleNamespace(replica_id_in_sync_group=3 + place)) for place in places]
 
-    strategy = SimpleNamespace(experimental_distribute_values_from_function=values)
-    team = Team(strategy, ("a:1", "b:2"), 1, Shards(2, 6))
-    parts = distribute.spread((np.arange(7), np.arange(14).reshape(7, 2)), team)
+    strategy = SimpleNamespace(
+        num_replicas_in_sync=6,
+        extended=SimpleNamespace(worker_devices=places),
+        experimental_distribute_values_from_function=values,
+    )
+    parts = distribute.spread((np.arange(7), np.arange(14).reshape(7, 2)), strategy)
     assert [part[0].numpy().tolist() for part in parts] == [[0, 1], [2, 3], [4, 5, 6]]
     np.testing.assert_array_equal(np.concatenate([p[1] for p in parts]).ravel(), np.arange(14))
 
