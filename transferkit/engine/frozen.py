@@ -23,7 +23,7 @@ from transferkit.running import Engine
 
 __all__ = ["Frozen", "Supply"]
 
-SAMPLES = 64
+SAMPLES = 16
 """Pictures that a compiled prefix is checked on."""
 
 

@@ -61,7 +61,7 @@ class Plain:
 
         Args:
             model: The network.
-            samples: For each input the same number of pictures; 64 are enough.
+            samples: For each input the same number of pictures; 16 are enough.
         """
         few = tuple(each[:SAMPLES] for each in samples)
 
@@ -104,7 +104,7 @@ def check(model: KerasModel, compiled: Compiled, samples: Sequence[Array]) -> Pr
     Args:
         model: The plain network, in float32.
         compiled: What `compile_forward` made of it.
-        samples: For each input the same number of pictures; the first 64 are looked at.
+        samples: For each input the same number of pictures; the first 16 are looked at.
     """
     return Plain.of(model, samples).problem(compiled)
 

@@ -50,7 +50,7 @@ def prepare(
 
     Args:
         model: The prefix; one or several inputs and outputs.
-        samples: For each input some real pictures ``(n, ...)``; the first 64 are looked at.
+        samples: For each input some real pictures ``(n, ...)``; the first 16 are looked at.
         engine: What the user says.
         machine: What it runs on.
 
