@@ -64,7 +64,7 @@ def choose_prefix(engine: Engine, machine: Machine, kinds: Collection[str]) -> P
 
 
 def choose_tail(
-    engine: Engine, machine: Machine, kinds: Collection[str], *, cached: bool
+    engine: Engine, machine: Machine, kinds: Collection[str], *, cached: bool, steps: int
 ) -> TailChoice:
     """How the layers that train are to be run.
 
@@ -73,10 +73,11 @@ def choose_tail(
         machine: What it runs on.
         kinds: The kinds of the layers, the head's included.
         cached: Whether they train on cached features.
+        steps: How many steps they make.
     """
     precision = rules.tail_precision(engine, machine, kinds).value
     stage: rules.Stage = "head epochs" if cached and set(kinds) <= rules.HEADS else "tail"
-    xla = rules.xla(engine, machine, stage, kinds, precision=precision).value
+    xla = rules.xla(engine, machine, stage, kinds, precision=precision, steps=steps).value
     wanted = {
         "fold_batch_norm": "BatchNormalization" in kinds,
         "fuse_batch_norm": rules.fused_batch_norm(kinds).value,

@@ -20,7 +20,7 @@ from transferkit.engine.program import Program
 from transferkit.engine.sections import section
 from transferkit.errors import TrainingError, explain
 
-__all__ = ["Features", "Prefix", "find", "make"]
+__all__ = ["Features", "Prefix", "find", "make", "read_values"]
 
 Array = np.ndarray[Any, Any]
 Rows = Iterator[tuple[dict[int, Any], Any]]
@@ -136,7 +136,7 @@ def _pixels(pictures: Pictures) -> Rows:
 def _cached(cut: Cut, features: Features) -> Rows:
     for start in range(0, len(features.targets), BATCH):
         rows = slice(start, start + BATCH)
-        given = [_values(array[rows]) for array in features.arrays]
+        given = [read_values(array[rows]) for array in features.arrays]
         yield dict(zip(cut.tensors, given, strict=True)), features.targets[rows]
 
 
@@ -243,8 +243,9 @@ def _bits(values: Any, dtype: Any) -> Array:
     return np.asarray(values, np.float32)
 
 
-def _values(bits: Array) -> Any:
+def read_values(bits: Array) -> Array:
+    """Kept rows as float32."""
     tf = _keras.tf()
     if bits.dtype == np.uint16:
-        return tf.cast(tf.bitcast(tf.constant(bits), tf.bfloat16), tf.float32)
-    return tf.constant(bits)
+        return np.asarray(tf.cast(tf.bitcast(tf.constant(bits), tf.bfloat16), tf.float32))
+    return np.asarray(bits)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from transferkit._types import KerasModel
 from transferkit.engine import batches
 from transferkit.engine.distribute import Team
 from transferkit.engine.features import Features
@@ -16,7 +17,6 @@ from transferkit.engine.frozen import Supply
 from transferkit.engine.loop import PhaseRun
 from transferkit.engine.material import Material
 from transferkit.engine.resident import Order, Rows, in_turn, order_of, resident
-from transferkit.engine.setup import Tail
 from transferkit.engine.shards import own_bounds
 from transferkit.engine.stages import Stage
 from transferkit.engine.step import Steps
@@ -37,6 +37,7 @@ class Feeding:
         stage: What was settled of the phase.
         supply: Its features, or what computes them; None if the tail starts from the pixels.
         tail: What trains.
+        work: Multiply-adds of its forward pass, for one picture.
         steps: Its steps.
         team: Who trains together.
         xla: Whether XLA compiles the augmentation, as the engine was told.
@@ -45,7 +46,8 @@ class Feeding:
     material: Material
     stage: Stage
     supply: Supply | None
-    tail: Tail
+    tail: KerasModel
+    work: int
     steps: Steps
     team: Team
     xla: bool | Literal["auto"] = "auto"
@@ -108,7 +110,7 @@ class Feeding:
         packed = tuple(array.dtype == np.uint16 for array in features.arrays)
         return resident(
             self.steps,
-            self.tail.model,
+            self.tail,
             Rows(features.arrays, features.targets, packed),
             order,
             self._bounds(count),
@@ -140,4 +142,4 @@ class Feeding:
 
     def _work(self, train: bool) -> float:
         """Multiply-adds of one step."""
-        return self.tail.work * self.stage.phase.batch_size * (BACKWARD if train else 1)
+        return self.work * self.stage.phase.batch_size * (BACKWARD if train else 1)

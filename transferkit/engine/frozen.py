@@ -13,6 +13,7 @@ from transferkit.engine.choices import PrefixChoice
 from transferkit.engine.cut import Cut
 from transferkit.engine.features import Features, Prefix
 from transferkit.engine.forward import Compiled, compile_forward, prepare
+from transferkit.engine.forward.check import SAMPLES
 from transferkit.engine.identity import Identity, versions
 from transferkit.engine.machine import Machine
 from transferkit.engine.pictures import Pictures
@@ -22,9 +23,6 @@ from transferkit.errors import CacheError
 from transferkit.running import Engine
 
 __all__ = ["Frozen", "Supply"]
-
-SAMPLES = 16
-"""Pictures that a compiled prefix is checked on."""
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,12 @@ from transferkit.engine.frozen import Frozen, Supply
 from transferkit.engine.loop import PhaseRun, run_epochs
 from transferkit.engine.material import Material
 from transferkit.engine.optimizers import make_optimizer
+from transferkit.engine.pictures import Pictures
 from transferkit.engine.progress import Progress
 from transferkit.engine.report import EngineReport, PhaseReport
 from transferkit.engine.setup import Settled, settle
 from transferkit.engine.step import make_steps
+from transferkit.engine.tails import Tail
 from transferkit.history import EpochRecord, History
 from transferkit.plan import Phase, Plan
 from transferkit.running import Engine
@@ -135,7 +137,8 @@ class _Run:
         network, phase, strategy = material.network, stage.phase, self.team.strategy
         build.freeze(network, material.table, phase.freeze or material.policy)
         supply = self._supply(number)
-        tail = self.settled.tail(number, supply)
+        pictures = self._pictures(number)
+        tail = self.settled.tail(number, supply, pictures)
         with strategy.scope():
             optimizer = make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
             build.compile_network(network, material.bound, optimizer, jit_compile=False)
@@ -143,7 +146,16 @@ class _Run:
                 network, tail.model, material.bound, optimizer, strategy, xla=tail.choice.xla
             )
         begin = sum(each.epochs for each in self.plan.phases[:number])
-        feeding = Feeding(material, stage, supply, tail, steps, self.team, self.settled.engine.xla)
+        feeding = Feeding(
+            material,
+            stage,
+            supply,
+            tail.model,
+            self.settled.work(number, supply),
+            steps,
+            self.team,
+            self.settled.engine.xla,
+        )
         listed = self._listed(number, first, begin + phase.epochs, feeding.steps_of_an_epoch)
         listed.on_train_begin()
         start = resume.take_initial_epoch(network, begin)
@@ -154,7 +166,7 @@ class _Run:
         validation = feeding.validation(listed.callbacks)
         records = list(run_epochs(network, steps, run, training, validation, listed))
         listed.on_train_end()
-        return records, self._told(number, supply, training)
+        return records, self._told(number, supply, tail, training)
 
     def _supply(self, number: int) -> Supply | None:
         """The features of a phase's pictures; None if its tail starts from the pixels."""
@@ -164,7 +176,7 @@ class _Run:
         supplied = partial(
             self.frozen.supply,
             stage.cut,
-            self.material.training_pictures(stage, self.seed, self.team, self.settled.engine.xla),
+            self._pictures(number),
             self.material.validation_pictures(self.team),
             also=self.settled.later_cuts(number),
             also_clean=self.settled.later_cuts(number, clean=True),
@@ -174,6 +186,11 @@ class _Run:
         if self.team.several and workers.any_worker(self.team, supply.run is not None):
             supply = supplied(cached=False, keep=False)
         return supply
+
+    def _pictures(self, number: int) -> Pictures:
+        return self.material.training_pictures(
+            self.settled.stages[number], self.seed, self.team, self.settled.engine.xla
+        )
 
     def _listed(self, number: int, first: int, stop: int, steps: int) -> Any:
         """The callbacks of a phase, ours among them."""
@@ -191,8 +208,15 @@ class _Run:
             verbose=self.verbose,
         )
 
-    def _told(self, number: int, supply: Supply | None, training: Feed) -> PhaseReport:
-        told = replace(self.settled.told(number), steps_per_call=_longest(training.calls))
+    def _told(self, number: int, supply: Supply | None, tail: Tail, training: Feed) -> PhaseReport:
+        told = self.settled.told(number)
+        told = replace(
+            told,
+            steps_per_call=_longest(training.calls),
+            precision={**(told.precision or {}), "tail": tail.choice.precision},
+            rewrites=tail.choice.rewrites,
+            notes=tail.notes,
+        )
         if supply is None:
             return told
         return replace(

@@ -216,7 +216,12 @@ def resident(
 
 
 class _Block:
-    """The compiled functions over blocks of rows: one for each length that there is."""
+    """The compiled functions over blocks of rows.
+
+    XLA, and several devices, need to know how long a batch is: there is a function for each length
+    of a block. Else one for all lengths serves, in which the step is traced once; a large tail
+    takes seconds to trace.
+    """
 
     def __init__(
         self, steps: Steps, step: Callable[[Any], None], tail: KerasModel, rows: Rows, size: int
@@ -225,18 +230,46 @@ class _Block:
         self.step = with_rate(steps, lambda batch: step(spread(batch, steps.strategy)))
         packed = rows.packed or (False,) * len(rows.arrays)
         self.kinds = [(tensor.dtype, p) for tensor, p in zip(tail.inputs, packed, strict=True)]
+        self.fixed = steps.xla or steps.replicas > 1
         self.made: dict[tuple[int, int, bool], Callable[..., dict[str, Any]]] = {}
 
     def run(self, inputs: tuple[Any, ...], targets: Any, rates: Any, last: int) -> dict[str, Any]:
         """All batches of a block, the last one of `last` rows if that is not 0."""
         full = (len(targets) - last) // self.size
-        key = full, last, rates is None
-        if key not in self.made:
-            self.made[key] = self._function(full, last)
-        return self.made[key](inputs, targets, rates)
+        given = (inputs, targets) if rates is None else (inputs, targets, rates)
+        if self.fixed:
+            key = full, last, rates is None
+            made = self.made.get(key) or self._of_one_length(full, last)
+        else:
+            key = int(full + bool(last) > 1), 0, rates is None
+            made = self.made.get(key) or self._of_any_length(given, several=bool(key[0]))
+        self.made[key] = made
+        return made(*given)
 
-    def _function(self, full: int, last: int) -> Callable[..., dict[str, Any]]:
-        def block(inputs: Any, targets: Any, rates: Any) -> dict[str, Any]:
+    def _of_any_length(self, given: tuple[Any, ...], *, several: bool) -> Callable[..., Any]:
+        def block(inputs: Any, targets: Any, rates: Any = None) -> dict[str, Any]:
+            count = tf.shape(targets)[0]
+
+            def at(number: Any) -> None:
+                part = slice(number * self.size, (number + 1) * self.size)
+                self.step(self._numbers([x[part] for x in inputs], targets[part]), number, rates)
+
+            if several:
+                repeated((count + self.size - 1) // self.size, at)
+            else:  # by itself: TensorFlow optimises the body of a loop less
+                self.step(self._numbers(inputs, targets), 0, rates)
+            return self.steps.results()
+
+        signature = tf.nest.map_structure(
+            lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), given
+        )
+        made: Callable[..., Any] = _keras.compiled(
+            block, autograph=False, input_signature=signature
+        )
+        return made
+
+    def _of_one_length(self, full: int, last: int) -> Callable[..., dict[str, Any]]:
+        def block(inputs: Any, targets: Any, rates: Any = None) -> dict[str, Any]:
             def at(number: Any, rows: int) -> None:
                 start = number * self.size
                 self.step(self._batch(inputs, targets, start, rows), number, rates)
@@ -256,8 +289,11 @@ class _Block:
 
     def _batch(self, inputs: Any, targets: Any, start: Any, rows: int) -> tuple[Any, Any]:
         parts = [_part(block, start, rows) for block in inputs]
-        numbers = (_unpacked(part, *kind) for part, kind in zip(parts, self.kinds, strict=True))
-        return tuple(numbers), _part(targets, start, rows)
+        return self._numbers(parts, _part(targets, start, rows))
+
+    def _numbers(self, inputs: Sequence[Any], targets: Any) -> tuple[Any, Any]:
+        kinds = zip(inputs, self.kinds, strict=True)
+        return tuple(_unpacked(part, *kind) for part, kind in kinds), targets
 
 
 def _part(block: Any, start: Any, rows: int) -> Any:

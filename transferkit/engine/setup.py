@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from transferkit import cache
 from transferkit._types import KerasModel
@@ -11,34 +15,21 @@ from transferkit.augment import Pipeline
 from transferkit.cache import Store
 from transferkit.engine.choices import PrefixChoice, TailChoice, choose_prefix, choose_tail
 from transferkit.engine.cut import Cut
+from transferkit.engine.features import read_values
+from transferkit.engine.forward.check import SAMPLES
 from transferkit.engine.frozen import Frozen, Supply
 from transferkit.engine.machine import Machine, machine
+from transferkit.engine.pictures import Pictures
 from transferkit.engine.program import Program
 from transferkit.engine.report import EngineReport, PhaseReport
-from transferkit.engine.rewrites import rewritten
-from transferkit.engine.sections import section
 from transferkit.engine.stages import Budget, Stage, later_cuts, stages
+from transferkit.engine.tails import Tail, make_tail
 from transferkit.freeze import Freeze
 from transferkit.plan import Plan
 from transferkit.running import Engine
 from transferkit.select import LayerTable
 
-__all__ = ["Settled", "Tail", "explained", "settle"]
-
-
-@dataclass(frozen=True)
-class Tail:
-    """What trains in a phase.
-
-    Attributes:
-        model: From pixels, or what crosses the cut, to logits; rewritten, sharing all variables.
-        choice: What it computes in, whether with XLA, and what was rewritten.
-        work: Multiply-adds of its forward pass, for one picture.
-    """
-
-    model: KerasModel
-    choice: TailChoice
-    work: int
+__all__ = ["Settled", "explained", "settle"]
 
 
 @dataclass(frozen=True)
@@ -71,15 +62,30 @@ class Settled:
         """The frozen layers of a run that begins."""
         return Frozen(self.program, self.prefix, self.store, self.engine, self.machine, verbose)
 
-    def tail(self, number: int, supply: Supply | None) -> Tail:
-        """The tail of a phase, whose layers are frozen as it wants."""
-        stage, choice = self.stages[number], self.tails[number]
-        cuts = supply is not None and supply.cuts and stage.cut is not None
-        starts = stage.cut.tensors if cuts and stage.cut else (0,)
-        model = section(self.program, starts, (self.program.end,))
-        before = stage.cut.work if cuts and stage.cut else 0
-        model = rewritten(model, choice.rewrites, keep=self.head)
-        return Tail(model, choice, self.program.work - before)
+    def tail(self, number: int, supply: Supply | None, pictures: Pictures) -> Tail:
+        """The tail of a phase, whose layers are frozen as it wants.
+
+        Args:
+            number: The phase.
+            supply: What it is fed with; None for pixels.
+            pictures: The training pictures, some of which a tail in bfloat16 is tried on.
+        """
+        cut = self.stages[number].cut if supply and supply.cuts else None
+        tried = partial(_samples, supply, pictures) if self.engine.precision == "auto" else None
+        return make_tail(
+            self.program,
+            cut.tensors if cut else (0,),
+            self.tails[number],
+            head=self.head,
+            samples=partial(_samples, supply, pictures)
+            if self.engine.precision == "auto"
+            else None,
+        )
+
+    def work(self, number: int, supply: Supply | None) -> int:
+        """Multiply-adds of the tail's forward pass, for one picture."""
+        cut = self.stages[number].cut if supply and supply.cuts else None
+        return self.program.work - (cut.work if cut else 0)
 
     def later_cuts(self, number: int, *, clean: bool = False) -> list[Cut]:
         """The lower cuts that phases behind a phase will ask for; see `stages.later_cuts`."""
@@ -133,10 +139,18 @@ def settle(
     room = float(store.room()) if store else 0.0
     budget = Budget(*counts, room, here.device, prefix.itemsize)
     program, found = stages(network, table, policy, plan, pipeline, budget)
-    tails = tuple(_tail_choice(program, stage, engine, here) for stage in found)
+    tails = tuple(_tail_choice(program, stage, engine, here, counts[0]) for stage in found)
     names = {call.operation.name for call in program.calls}
     head = frozenset(names - {layer.name for layer in table})
     return Settled(here, program, tuple(found), engine, prefix, tails, store, counts, head)
+
+
+def _samples(supply: Supply | None, pictures: Pictures) -> list[np.ndarray[Any, Any]]:
+    """Some real values of what a tail reads."""
+    if supply and supply.train:
+        return [read_values(array[:SAMPLES]) for array in supply.train.arrays]
+    pixels = pictures.first(SAMPLES)
+    return [np.asarray(each) for each in supply.run(pixels)] if supply and supply.run else [pixels]
 
 
 def explained(settled: Settled) -> EngineReport:
@@ -153,8 +167,11 @@ def store_of(engine: Engine) -> Store | None:
     return Store(folder, engine.cache_limit)
 
 
-def _tail_choice(program: Program, stage: Stage, engine: Engine, here: Machine) -> TailChoice:
+def _tail_choice(
+    program: Program, stage: Stage, engine: Engine, here: Machine, train: int
+) -> TailChoice:
     before = set(stage.cut.calls) if stage.cut else set()
     calls = [call for number, call in enumerate(program.calls) if number not in before]
     kinds = {type(call.operation).__name__ for call in calls}
-    return choose_tail(engine, here, kinds, cached=stage.cached)
+    steps = stage.phase.epochs * -(-train // stage.phase.batch_size)
+    return choose_tail(engine, here, kinds, cached=stage.cached, steps=steps)
