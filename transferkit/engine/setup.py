@@ -77,9 +77,7 @@ class Settled:
             cut.tensors if cut else (0,),
             self.tails[number],
             head=self.head,
-            samples=partial(_samples, supply, pictures)
-            if self.engine.precision == "auto"
-            else None,
+            samples=tried,
         )
 
     def work(self, number: int, supply: Supply | None) -> int:
