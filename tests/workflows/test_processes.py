@@ -69,11 +69,13 @@ if devices > 1:
     names = [device.name for device in tf.config.list_logical_devices("CPU")]
     strategy = tf.distribute.MirroredStrategy(names)
     results = {"replicas": strategy.num_replicas_in_sync,
-               "plain": run(tk.Engine(strategy=strategy), 0.0),
-               "mixed": run(tk.Engine(strategy=strategy), 0.0, *mixing)}
+               "plain": run(tk.Engine(precision="float32", strategy=strategy), 0.0),
+               "mixed": run(tk.Engine(precision="float32", strategy=strategy), 0.0, *mixing)}
 else:
-    results = {"plain": run(None, 0.0), "dropout": run(None, 0.5),
-               "mixed": run(None, 0.0, *mixing), "xla": run(tk.Engine(xla=True), 0.0)}
+    plain = tk.Engine(precision="float32")
+    results = {"plain": run(plain, 0.0), "dropout": run(plain, 0.5),
+               "mixed": run(plain, 0.0, *mixing),
+               "xla": run(tk.Engine(precision="float32", xla=True), 0.0)}
 print("RESULTS " + json.dumps(results))
 """
 

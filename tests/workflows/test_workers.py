@@ -29,9 +29,10 @@ from transferkit import _keras
 keras, tf = _keras.keras(), _keras.tf()
 mode, worker, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 if mode == "alone":
-    engine = tk.Engine(shards=2)
+    engine = tk.Engine(precision="float32", prefix="tensorflow", shards=2)
 else:
-    engine = tk.Engine(strategy=tf.distribute.MultiWorkerMirroredStrategy())
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    engine = tk.Engine(precision="float32", prefix="tensorflow", strategy=strategy)
 
 keras.utils.set_random_seed(worker)  # what workers draw for themselves must not matter
 layers = keras.layers

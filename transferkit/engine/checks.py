@@ -39,7 +39,7 @@ def check_sampling(phase: Phase, bound: BoundHead, classes: Any) -> None:
         warnings.warn(
             f"fit: phase {phase.name!r} samples classes alike and the head weighs them alike, so "
             "rare classes count twice. Leave out sampling='balanced' or class_weight='balanced'.",
-            stacklevel=5,
+            stacklevel=6,
         )
     if classes is None:
         task = bound.target.task

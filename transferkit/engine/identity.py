@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-import transferkit
 from transferkit import _keras
 from transferkit.cache import keys
 from transferkit.engine.cut import Cut
@@ -32,7 +31,7 @@ def versions(*more: str) -> dict[str, str]:
     """
     names = ("tensorflow", "keras", "numpy", *more)
     found = {name: importlib.metadata.version(name) for name in names}
-    return {**found, "transferkit": transferkit.__version__}
+    return {**found, "transferkit": importlib.metadata.version("transferkit")}
 
 
 class Identity:

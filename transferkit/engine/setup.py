@@ -138,8 +138,7 @@ def settle(
     budget = Budget(*counts, room, here.device, prefix.itemsize)
     program, found = stages(network, table, policy, plan, pipeline, budget)
     tails = tuple(_tail_choice(program, stage, engine, here, counts[0]) for stage in found)
-    names = {call.operation.name for call in program.calls}
-    head = frozenset(names - {layer.name for layer in table})
+    head = _head(program, {layer.name for layer in table})
     return Settled(here, program, tuple(found), engine, prefix, tails, store, counts, head)
 
 
@@ -149,6 +148,18 @@ def _samples(supply: Supply | None, pictures: Pictures) -> list[np.ndarray[Any, 
         return [read_values(array[:SAMPLES]) for array in supply.train.arrays]
     pixels = pictures.first(SAMPLES)
     return [np.asarray(each) for each in supply.run(pixels)] if supply and supply.run else [pixels]
+
+
+def _head(program: Program, backbone: set[str]) -> frozenset[str]:
+    """The layers behind the backbone; those before it are its preprocessing."""
+    behind: set[int] = set()
+    names = set()
+    for call in program.calls:
+        own = call.operation.name in backbone
+        if own or behind.intersection(call.inputs):
+            behind.update(call.outputs)
+            names |= set() if own else {call.operation.name}
+    return frozenset(names)
 
 
 def explained(settled: Settled) -> EngineReport:
