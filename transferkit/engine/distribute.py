@@ -142,7 +142,8 @@ def spread(batch: Any, strategy: Any) -> Any:
     """
     if strategy.num_replicas_in_sync == 1:
         return batch
-    devices = len(strategy.extended.worker_devices)
+    addresses, _ = _workers(strategy)  # TensorFlow counts the devices of all workers
+    devices = strategy.num_replicas_in_sync // max(len(addresses), 1)
 
     def part(context: Any) -> Any:
         place = context.replica_id_in_sync_group % devices

@@ -91,8 +91,7 @@ def test_a_batch_is_spread_over_devices_as_evenly_as_can_be() -> None:
         return [part(SimpleNamespace(replica_id_in_sync_group=3 + place)) for place in places]
 
     strategy = SimpleNamespace(
-        num_replicas_in_sync=6,
-        extended=SimpleNamespace(worker_devices=places),
+        num_replicas_in_sync=3,
         experimental_distribute_values_from_function=values,
     )
     parts = distribute.spread((np.arange(7), np.arange(14).reshape(7, 2)), strategy)
