@@ -10,10 +10,12 @@ import pytest
 
 import transferkit as tk
 from transferkit import TransferModel, _keras
+from transferkit.engine.forward import by_tensorflow, tracing
 from transferkit.spec import BackboneNetwork
 
 keras = _keras.keras()
 Layer: Any = keras.layers.Layer
+Callback: Any = keras.callbacks.Callback
 COUNT, SIDE = 26, 16
 PIXELS = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
 LABELS = np.arange(COUNT) % 2
@@ -209,6 +211,61 @@ def test_a_network_that_cannot_be_cut_trains_from_the_pixels(tmp_path: Path) -> 
     assert (phase.cut, phase.cached) == ((), False)
     assert phase.why == "no layer at the beginning is frozen"
     assert not list(tmp_path.iterdir())
+
+
+class BrokenOffError(Exception):
+    pass
+
+
+class StopAt(Callback):
+    """Breaks off at the beginning of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if epoch == self.epoch:
+            raise BrokenOffError
+
+
+def test_a_run_that_goes_on_computes_features_of_the_weights_that_were_restored(
+    tmp_path: Path,
+) -> None:
+    """The first phase trains what the second one freezes, and the run breaks in the second."""
+    model = TransferModel(tiny()).freeze(tk.freeze.nothing())
+    both = tk.Plan(
+        (
+            tk.Phase(2, learning_rate=1e-2, batch_size=8),
+            tk.Phase(3, freeze=tk.freeze.backbone(), learning_rate=1e-2, batch_size=8),
+        )
+    )
+    run: Any = {"engine": engine(tmp_path / "cache"), "verbose": 0, "seed": 1}
+    whole = model.fit(photos(), both, **run)
+    backup = keras.callbacks.BackupAndRestore(str(tmp_path / "backup"))
+    with pytest.raises(BrokenOffError):
+        model.fit(photos(), both, callbacks=[backup, StopAt(3)], **run)
+    resumed = model.fit(photos(), both, callbacks=[backup], **run)
+    assert [record.epoch for record in resumed.history] == [3, 4]
+    for one, other in zip(resumed.network.get_weights(), whole.network.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_frozen_layers_are_compiled_once_for_all_splits_and_phases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    plain = tracing.traced
+
+    def noted(*given: Any, **more: Any) -> Any:
+        made.append(given)
+        return plain(*given, **more)
+
+    monkeypatch.setattr(by_tensorflow, "traced", noted)
+    trained = fit(engine(tmp_path), "fresh", tk.augment.rotate(30))
+    assert [phase.cached for phase in trained.engine_report] == [False, False]
+    cuts = {phase.cut for phase in trained.engine_report}
+    assert len(made) <= len(cuts) + 1, "one for each cut, one for both at once"
 
 
 def test_the_report_goes_into_the_saved_file(plain: tk.TrainedModel, tmp_path: Path) -> None:

@@ -188,9 +188,6 @@ def test_two_workers_end_with_one_set_of_weights(pair: Any) -> None:
         assert first[name] == second[name]
 
 
-@pytest.mark.xfail(
-    reason="known fault: with the cut network two workers end alike, but not as one process does"
-)
 def test_two_workers_train_as_one_process_with_two_shards(pair: Any, alone: Any) -> None:
     for mine, its in ((pair[1], alone), (pair[1]["resumed"], alone["resumed"])):
         for own, other in zip(mine["weights"], its["weights"], strict=True):

@@ -17,10 +17,9 @@ from transferkit.engine.cut import Cut
 from transferkit.engine.identity import Identity
 from transferkit.engine.pictures import BATCH, Pictures
 from transferkit.engine.program import Program
-from transferkit.engine.sections import section
 from transferkit.errors import TrainingError, explain
 
-__all__ = ["Features", "Prefix", "find", "make", "read_values"]
+__all__ = ["PIXELS", "Features", "Prefix", "find", "make", "read_values"]
 
 Array = np.ndarray[Any, Any]
 Rows = Iterator[tuple[dict[int, Any], Any]]
@@ -28,6 +27,7 @@ Rows = Iterator[tuple[dict[int, Any], Any]]
 
 _TARGETS = "targets"
 PIXELS: tuple[int, ...] = (0,)
+"""The tensors that a network starts from."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,15 @@ class Prefix:
     Attributes:
         program: The network's calls.
         identity: Their identity, weights included.
-        compiled: Compiles a section of the network for the machine: tensors in, float32 out.
+        compiled: What leads from some tensors of the program to others, compiled for the machine:
+            their numbers to a function of tensors, which gives float32.
         precision: ``"float32"`` or ``"bfloat16"``: what it computes in, and what is kept.
         about: What else the numbers depend on: versions, backend.
     """
 
     program: Program
     identity: Identity
-    compiled: Callable[[Any], Callable[..., Sequence[Any]]]
+    compiled: Callable[[tuple[int, ...], tuple[int, ...]], Callable[..., Sequence[Any]]]
     precision: str
     about: Mapping[str, Any]
 
@@ -142,8 +143,8 @@ def _cached(cut: Cut, features: Features) -> Rows:
 
 def _passed(prefix: Prefix, wanted: Sequence[Cut], starts: tuple[int, ...], rows: Rows) -> Rows:
     """The rows behind the frozen layers; what crosses both cuts goes through as it is."""
-    ends = sorted({tensor for cut in wanted for tensor in cut.tensors} - set(starts))
-    run = prefix.compiled(section(prefix.program, starts, ends))
+    ends = tuple(sorted({tensor for cut in wanted for tensor in cut.tensors} - set(starts)))
+    run = prefix.compiled(starts, ends)
     for given, targets in rows:
         made = run(*(given[tensor] for tensor in starts))
         yield {**given, **dict(zip(ends, made, strict=True))}, targets
@@ -159,16 +160,7 @@ def _written(
 ) -> list[Entry]:
     """Fill an entry for each cut in one pass."""
     with ExitStack() as stack:
-        writers = [
-            stack.enter_context(
-                store.create(
-                    prefix.key(cut, pictures),
-                    _layout(prefix, cut, pictures),
-                    about=_about(prefix, cut, pictures),
-                )
-            )
-            for cut in wanted
-        ]
+        writers = [stack.enter_context(_writer(store, prefix, cut, pictures)) for cut in wanted]
         shown = stack.enter_context(Progress("features", pictures.rows, verbose=verbose))
         for values, targets in rows:
             part = slice(shown.done, shown.done + len(targets))

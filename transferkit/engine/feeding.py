@@ -52,11 +52,6 @@ class Feeding:
     team: Team
     xla: bool | Literal["auto"] = "auto"
 
-    @property
-    def steps_of_an_epoch(self) -> int:
-        """Batches that train in an epoch."""
-        return len(self._bounds(self.material.counts[0]))
-
     def training(
         self, run: PhaseRun, seed: int, epochs_before: int, callbacks: Iterable[Any]
     ) -> Feed:

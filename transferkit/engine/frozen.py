@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transferkit._types import KerasModel
 from transferkit.cache import Store
 from transferkit.engine import features as kept
 from transferkit.engine.choices import PrefixChoice
 from transferkit.engine.cut import Cut
-from transferkit.engine.features import Features, Prefix
+from transferkit.engine.features import PIXELS, Features, Prefix
 from transferkit.engine.forward import Compiled, compile_forward, prepare
 from transferkit.engine.forward.check import SAMPLES
 from transferkit.engine.identity import Identity, versions
@@ -77,6 +76,7 @@ class Frozen:
         self.engine, self.machine = engine, machine
         self._passed: list[Cut] = []  # cuts whose compiled prefix has been checked
         self._notes: list[str] = []
+        self._made: dict[tuple[tuple[int, ...], tuple[int, ...]], Compiled] = {}
 
     def supply(
         self,
@@ -124,7 +124,7 @@ class Frozen:
         return Supply(
             train=mine,
             val=theirs,
-            run=self._compiled(section(self.program, (0,), cut.tensors)) if every_epoch else None,
+            run=self._compiled(PIXELS, cut.tensors) if every_epoch else None,
             choice=self.choice,
             extracted=sum(each.extracted for each in (mine, theirs) if each),
             notes=tuple(self._notes),
@@ -139,9 +139,9 @@ class Frozen:
         found = kept.find(self.store, self._prefix(identity), cut, pictures)
         if found is None and self._check(cut, pictures):
             found = kept.find(self.store, self._prefix(identity), cut, pictures)
-        return found or self._made(self.store, identity, cut, pictures, also)
+        return found or self._extracted(self.store, identity, cut, pictures, also)
 
-    def _made(
+    def _extracted(
         self,
         store: Store,
         identity: Identity,
@@ -154,7 +154,7 @@ class Frozen:
             return kept.make(store, prefix, cut, pictures, also=also, verbose=self.verbose)
         except CacheError as error:
             if also:  # there may be room for what is needed now
-                return self._made(store, identity, cut, pictures, ())
+                return self._extracted(store, identity, cut, pictures, ())
             self._notes.append(f"not kept, but computed in every epoch: {error}")
             return None
 
@@ -166,7 +166,7 @@ class Frozen:
         """
         if any(cut.lies_within(other) for other in self._passed):
             return False
-        model = section(self.program, (0,), cut.tensors)
+        model = section(self.program, PIXELS, cut.tensors)
         samples = [pictures.first(SAMPLES)]
         prepared = prepare(model, samples, engine=self.engine, machine=self.machine)
         self._notes += prepared.notes
@@ -175,13 +175,21 @@ class Frozen:
         run = prepared.run
         before, self.choice = self.choice, PrefixChoice(run.precision, run.backend, run.xla)
         self._passed.append(cut)
+        self._made = {(PIXELS, cut.tensors): run}
         return before != self.choice
 
-    def _compiled(self, model: KerasModel) -> Compiled:
-        choice: Any = self.choice
-        return compile_forward(
-            model, precision=choice.precision, xla=choice.xla, backend=choice.backend
-        )
+    def _compiled(self, starts: tuple[int, ...], ends: tuple[int, ...]) -> Compiled:
+        """Compiled once for all splits and phases, as long as the weights stay what they are."""
+        made = self._made.get((starts, ends))
+        if made is None or not made.unchanged():
+            choice: Any = self.choice
+            made = self._made[starts, ends] = compile_forward(
+                section(self.program, starts, ends),
+                precision=choice.precision,
+                xla=choice.xla,
+                backend=choice.backend,
+            )
+        return made
 
     def _prefix(self, identity: Identity) -> Prefix:
         more = () if self.choice.backend == "tensorflow" else (self.choice.backend,)

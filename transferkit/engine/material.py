@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
+from transferkit.cache import keys
 from transferkit.engine.distribute import Team
 from transferkit.engine.pictures import Pictures
 from transferkit.engine.stages import Stage
@@ -49,10 +51,25 @@ class Material:
     def training_pictures(self, stage: Stage, seed: int, team: Team, xla: Any) -> Pictures:
         """This worker's training pictures in the views of a phase."""
         share = (team.worker, team.workers)
-        return Pictures(*self.train, self.pipeline, seed, max(stage.views, 1), share, xla)
+        return Pictures(
+            *self.train,
+            self.pipeline,
+            seed,
+            max(stage.views, 1),
+            share,
+            xla,
+            digest=lambda: self._digests[0],
+        )
 
     def validation_pictures(self, team: Team) -> Pictures | None:
         """This worker's validation pictures, which are always clean."""
         if self.val is None:
             return None
-        return Pictures(*self.val, Pipeline(()), worker=(team.worker, team.workers))
+        share = (team.worker, team.workers)
+        return Pictures(*self.val, Pipeline(()), worker=share, digest=lambda: self._digests[1])
+
+    @cached_property
+    def _digests(self) -> tuple[str, str]:
+        """What the pixels hold: gone through once for all phases."""
+        train, val = self.train[0], None if self.val is None else self.val[0]
+        return keys.digest(train), "" if val is None else keys.digest(val)

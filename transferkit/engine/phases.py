@@ -25,7 +25,8 @@ from transferkit.engine.pictures import Pictures
 from transferkit.engine.progress import Progress
 from transferkit.engine.report import EngineReport, PhaseReport
 from transferkit.engine.setup import Settled, settle
-from transferkit.engine.step import make_steps
+from transferkit.engine.shards import own_bounds
+from transferkit.engine.step import Steps, make_steps
 from transferkit.engine.tails import Tail
 from transferkit.history import EpochRecord, History
 from transferkit.plan import Phase, Plan
@@ -136,16 +137,21 @@ class _Run:
         material, stage = self.material, self.settled.stages[number]
         network, phase, strategy = material.network, stage.phase, self.team.strategy
         build.freeze(network, material.table, phase.freeze or material.policy)
-        supply = self._supply(number)
-        pictures = self._pictures(number)
-        tail = self.settled.tail(number, supply, pictures)
         with strategy.scope():
             optimizer = make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
             build.compile_network(network, material.bound, optimizer, jit_compile=False)
+            optimizer.build(network.trainable_variables)
+        begin = sum(each.epochs for each in self.plan.phases[:number])
+        listed = self._listed(number, first, begin + phase.epochs)
+        start = self._begun(listed, optimizer, begin)
+        # Only now: a backup may just have been read into the layers that are frozen.
+        pictures = self._pictures(number)
+        supply = self._supply(number, pictures)
+        tail = self.settled.tail(number, supply, pictures)
+        with strategy.scope():
             steps = make_steps(
                 network, tail.model, material.bound, optimizer, strategy, xla=tail.choice.xla
             )
-        begin = sum(each.epochs for each in self.plan.phases[:number])
         feeding = Feeding(
             material,
             stage,
@@ -156,19 +162,26 @@ class _Run:
             self.team,
             self.settled.engine.xla,
         )
-        listed = self._listed(number, first, begin + phase.epochs, feeding.steps_of_an_epoch)
-        listed.on_train_begin()
-        start = resume.take_initial_epoch(network, begin)
-        start = workers.number_from_chief(self.team, start)
-        workers.level(self.team, [*network.variables, *optimizer.variables])
         run = PhaseRun(phase, number, start, begin + phase.epochs, self.team)
         training = feeding.training(run, self.seed, self.epochs_before, listed.callbacks)
         validation = feeding.validation(listed.callbacks)
         records = list(run_epochs(network, steps, run, training, validation, listed))
         listed.on_train_end()
-        return records, self._told(number, supply, tail, training)
+        return records, self._told(number, supply, tail, steps, training)
 
-    def _supply(self, number: int) -> Supply | None:
+    def _begun(self, listed: Any, optimizer: Any, begin: int) -> int:
+        """The epoch to start at, when callbacks have begun and all workers have one set of weights.
+
+        What a callback loads (a backup) lies on the chief's disk, and the weights that a worker was
+        made with may be its own.
+        """
+        network = self.material.network
+        listed.on_train_begin()
+        start = resume.take_initial_epoch(network, begin)
+        workers.level(self.team, [*network.variables, *optimizer.variables])
+        return workers.number_from_chief(self.team, start)
+
+    def _supply(self, number: int, pictures: Pictures) -> Supply | None:
         """The features of a phase's pictures; None if its tail starts from the pixels."""
         stage = self.settled.stages[number]
         if stage.cut is None:
@@ -176,7 +189,7 @@ class _Run:
         supplied = partial(
             self.frozen.supply,
             stage.cut,
-            self._pictures(number),
+            pictures,
             self.material.validation_pictures(self.team),
             also=self.settled.later_cuts(number),
             also_clean=self.settled.later_cuts(number, clean=True),
@@ -192,7 +205,7 @@ class _Run:
             self.settled.stages[number], self.seed, self.team, self.settled.engine.xla
         )
 
-    def _listed(self, number: int, first: int, stop: int, steps: int) -> Any:
+    def _listed(self, number: int, first: int, stop: int) -> Any:
         """The callbacks of a phase, ours among them."""
         last = number == len(self.plan) - 1
         own = resume.callbacks_for(self.callbacks, begin=number == first, end=last)
@@ -200,20 +213,26 @@ class _Run:
         phase, network = self.settled.stages[number].phase, self.material.network
         headline = _headline(network, phase, number, len(self.plan))
         verbose = self.verbose if self.team.chief else 0
+        count, team = self.material.counts[0], self.team
+        steps = own_bounds(count, phase.batch_size, team.shards, team.own_shards)
         return keras.callbacks.CallbackList(
             [*own, Progress(headline, self.plan.epochs, verbose)],
             model=network,
             epochs=stop,
-            steps=steps,
+            steps=len(steps),
             verbose=self.verbose,
         )
 
-    def _told(self, number: int, supply: Supply | None, tail: Tail, training: Feed) -> PhaseReport:
+    def _told(
+        self, number: int, supply: Supply | None, tail: Tail, steps: Steps, training: Feed
+    ) -> PhaseReport:
         told = self.settled.told(number)
+        compiled = {"prefix": bool(supply and supply.choice.xla), "tail": steps.xla}
         told = replace(
             told,
             steps_per_call=_longest(training.calls),
             precision={**(told.precision or {}), "tail": tail.choice.precision},
+            xla=tuple(part for part, fits in compiled.items() if fits),
             rewrites=tail.choice.rewrites,
             notes=tail.notes,
         )

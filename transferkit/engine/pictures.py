@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -32,6 +33,7 @@ class Pictures:
         views: How many fixed views; 1 for clean pictures.
         worker: Whose pictures: this worker's, of so many; its share is every so many-th picture.
         xla: Whether XLA compiles the augmentation, as the engine was told.
+        digest: Gives the digest of the pixels, where somebody keeps it; else they are read for it.
     """
 
     pixels: Any
@@ -41,6 +43,7 @@ class Pictures:
     views: int = 1
     worker: tuple[int, int] = (0, 1)
     xla: bool | Literal["auto"] = "auto"
+    digest: Callable[[], str] | None = None
 
     def __len__(self) -> int:
         return len(self.own)
@@ -63,7 +66,8 @@ class Pictures:
     @cached_property
     def parts(self) -> dict[str, Any]:
         """What the features depend on besides the network, JSON-ready."""
-        found: dict[str, Any] = {"data": keys.digest(self.pixels)}
+        digest = self.digest() if self.digest else keys.digest(self.pixels)
+        found: dict[str, Any] = {"data": digest}
         if self.worker != (0, 1):
             found["worker"] = list(self.worker)
         if self.pipeline.operations:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from transferkit import _keras
 from transferkit._types import KerasModel, Tensor
+from transferkit.engine.forgetting import forgetting
 from transferkit.engine.program import Call, Program
 
 __all__ = ["section"]
@@ -30,7 +30,7 @@ def section(program: Program, starts: Sequence[int], ends: Sequence[int]) -> Ker
     keras = _keras.keras()
     inputs = [_like(program.tensors[number], keras.Input) for number in starts]
     made = {id(program.tensors[n]): x for n, x in zip(starts, inputs, strict=True)}
-    with _nodes_kept(program):
+    with forgetting(call.operation for call in program.calls):
         for call in _between(program, starts, ends):
             _repeat(call, program, made)
         outputs = [made[id(program.tensors[number])] for number in ends]
@@ -63,25 +63,3 @@ def _repeat(call: Call, program: Program, made: dict[int, Tensor]) -> None:
     args, kwargs = call.node.arguments.fill_in(made)
     type(call.node)(call.operation, call_args=args, call_kwargs=kwargs, outputs=outputs)
     made.update({id(old): new for old, new in zip(originals, outputs, strict=True)})
-
-
-@contextmanager
-def _nodes_kept(program: Program) -> Iterator[None]:
-    """Keras hangs a node for each call of a model on its layers; those made within are dropped."""
-    lists = [
-        nodes
-        for operation in _operations(program)
-        for nodes in (operation._inbound_nodes, operation._outbound_nodes)
-    ]
-    counts = [len(nodes) for nodes in lists]
-    try:
-        yield
-    finally:
-        for nodes, count in zip(lists, counts, strict=True):
-            del nodes[count:]
-
-
-def _operations(program: Program) -> list[Any]:
-    entry = program.tensors[0]._keras_history.operation
-    found = [entry, *(call.operation for call in program.calls)]
-    return list({id(each): each for each in found}.values())

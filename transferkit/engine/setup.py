@@ -70,7 +70,7 @@ class Settled:
             supply: What it is fed with; None for pixels.
             pictures: The training pictures, some of which a tail in bfloat16 is tried on.
         """
-        cut = self.stages[number].cut if supply and supply.cuts else None
+        cut = self._cut(number, supply)
         tried = partial(_samples, supply, pictures) if self.engine.precision == "auto" else None
         return make_tail(
             self.program,
@@ -82,8 +82,12 @@ class Settled:
 
     def work(self, number: int, supply: Supply | None) -> int:
         """Multiply-adds of the tail's forward pass, for one picture."""
-        cut = self.stages[number].cut if supply and supply.cuts else None
+        cut = self._cut(number, supply)
         return self.program.work - (cut.work if cut else 0)
+
+    def _cut(self, number: int, supply: Supply | None) -> Cut | None:
+        """Where the tail of a phase begins; None for the pixels."""
+        return self.stages[number].cut if supply and supply.cuts else None
 
     def later_cuts(self, number: int, *, clean: bool = False) -> list[Cut]:
         """The lower cuts that phases behind a phase will ask for; see `stages.later_cuts`."""

@@ -19,7 +19,8 @@ from transferkit.engine.cut import Cut, candidates
 from transferkit.engine.features import Prefix
 from transferkit.engine.identity import Identity, versions
 from transferkit.engine.pictures import Pictures
-from transferkit.engine.program import read
+from transferkit.engine.program import Program, read
+from transferkit.engine.sections import section
 from transferkit.errors import TrainingError
 from transferkit.spec import ModelSpec, Target
 
@@ -50,10 +51,12 @@ def network(scale: float = 1.0, filters: int = 5) -> Any:
 class Counted:
     """Compiles nothing, and counts the rows that went through."""
 
-    def __init__(self) -> None:
-        self.rows = 0
+    def __init__(self, program: Program) -> None:
+        self.program, self.rows = program, 0
 
-    def __call__(self, model: Any) -> Any:
+    def __call__(self, starts: tuple[int, ...], ends: tuple[int, ...]) -> Any:
+        model = section(self.program, starts, ends)
+
         def run(*inputs: Any) -> Any:
             self.rows += len(inputs[0])
             given = [tf.cast(each, tf.float32) for each in inputs]
@@ -64,7 +67,7 @@ class Counted:
 
 def prefix(net: Any = None, precision: str = "float32") -> Prefix:
     program = read(build.logits_of(net or network()))
-    return Prefix(program, Identity(program), Counted(), precision, {"versions": versions()})
+    return Prefix(program, Identity(program), Counted(program), precision, {"versions": versions()})
 
 
 def cut_behind(made: Prefix, *names: str) -> Cut:

@@ -6,14 +6,14 @@ traces its layer to learn a shape that the old node knows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from transferkit import _keras
 from transferkit._types import KerasModel, Tensor
+from transferkit.engine.forgetting import forgetting
 
 __all__ = ["Calls", "rebuilt"]
 
@@ -86,7 +86,7 @@ def rebuilt(model: KerasModel, instead: Mapping[Any, Any]) -> KerasModel:
     calls, keras = Calls(model), _keras.keras()
     new: dict[int, Tensor] = {id(tensor): _input_like(tensor) for tensor in calls.inputs}
     fill = keras.tree.map_structure
-    with _forgetting(calls.nodes):
+    with forgetting(node.operation for node in calls.nodes):
         for node in calls.nodes:
             arguments = fill(lambda x: new.get(id(x), x), _arguments(node))
             operation = instead.get(node, node.operation)
@@ -129,16 +129,3 @@ def _like(tensor: Tensor) -> Tensor:
     return _keras.keras().KerasTensor(
         tensor.shape, dtype=tensor.dtype, sparse=tensor.sparse, name=tensor.name
     )
-
-
-@contextmanager
-def _forgetting(nodes: tuple[Any, ...]) -> Iterator[None]:
-    """Behind it the operations know the calls that they knew before."""
-    shared = {id(node.operation): node.operation for node in nodes}.values()
-    lists = [known for each in shared for known in (each._inbound_nodes, each._outbound_nodes)]
-    before = [len(known) for known in lists]
-    try:
-        yield
-    finally:
-        for known, count in zip(lists, before, strict=True):
-            del known[count:]
