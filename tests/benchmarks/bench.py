@@ -22,7 +22,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import page
 import record
-from record import Entry
+from record import Entries, Entry
 from rows import Row, Setting, SkippedError, all_rows
 
 from transferkit._text import duration, text_table
@@ -174,7 +174,7 @@ def told(row: Row, entry: Entry, seconds: float) -> str:
     return "\n".join([*lines, f"    ({duration(seconds)})"])
 
 
-def summary(rows: Mapping[str, Row], entries: Mapping[str, Entry]) -> str:
+def summary(rows: Mapping[str, Row], entries: Entries) -> str:
     """The table of all rows, those of earlier runs included."""
     lines = page.table_lines(rows, entries)
     short = [[name.strip("`"), what, *rest] for name, what, *rest in lines]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from measuring import Figure
-from record import Entry
+from record import Entries, Entry
 from rows import Row, Target
 
 __all__ = ["HEADER", "bound", "markdown", "number", "table_lines", "verdict"]
@@ -43,8 +43,9 @@ nox -s bench -- head --rounds 3 # with another number of pairs
 nox -s bench -- --small         # tiny pictures, to test the harness; writes nothing here
 ```
 
-A row that was run replaces its own figures in `docs/performance.json`, and this page is made of
-that file anew. Rows that were not run keep theirs, with their date and machine. A row that fails
+A row that was run replaces its own figures of the same kind of machine in
+`docs/performance.json`, and this page is made of that file anew. Rows that were not run, and those
+of other machines, keep theirs, with their date and machine. A row that fails
 says why, and the others go on. `TRANSFERKIT_ASSETS` names the folder with the ants and bees.
 Accelerators are hidden unless `CUDA_VISIBLE_DEVICES` says otherwise.
 
@@ -53,33 +54,38 @@ Accelerators are hidden unless `CUDA_VISIBLE_DEVICES` says otherwise.
 HEADER = ("row", "figure of", "target", "ratio", "interval", "seen", "date", "machine")
 
 
-def markdown(rows: Mapping[str, Row], entries: Mapping[str, Entry]) -> str:
+def markdown(rows: Mapping[str, Row], entries: Entries) -> str:
     """The whole page.
 
     Args:
         rows: Every row, in the order of the table.
         entries: What is known of them; entries of rows that are no more are left out.
     """
-    known = {name: entries.get(name, Entry()) for name in rows}
-    machines = _machines(known.values())
+    known = {name: entries.get(name, ()) for name in rows}
+    machines = _machines(known)
     parts = [
         INTRODUCTION,
         _table(HEADER, table_lines(rows, entries)),
         "\n## What is compared\n",
         "\n".join(f"- **{name}**: {row.compares}" for name, row in rows.items()),
-        *_missed(rows, known),
+        *_missed(rows, known, machines),
         *_failures(known),
-        *_details(rows, known),
+        *_details(known, machines),
         *_machine_list(machines),
     ]
     return "\n".join(parts) + "\n"
 
 
-def table_lines(rows: Mapping[str, Row], entries: Mapping[str, Entry]) -> list[tuple[str, ...]]:
+def table_lines(rows: Mapping[str, Row], entries: Entries) -> list[tuple[str, ...]]:
     """The cells of the table, under `HEADER`."""
-    known = {name: entries.get(name, Entry()) for name in rows}
-    machines = _machines(known.values())
-    return [cells for name, row in rows.items() for cells in _lines(row, known[name], machines)]
+    known = {name: entries.get(name, ()) for name in rows}
+    machines = _machines(known)
+    return [
+        cells
+        for name, row in rows.items()
+        for entry in known[name] or (Entry(),)
+        for cells in _lines(row, entry, machines)
+    ]
 
 
 def number(value: float) -> str:
@@ -122,34 +128,41 @@ def _interval(figure: Figure) -> str:
     return f"{ends} ({figure.coverage:.0%} of {figure.pairs})"
 
 
-def _missed(rows: Mapping[str, Row], entries: Mapping[str, Entry]) -> Iterator[str]:
+def _missed(rows: Mapping[str, Row], entries: Entries, machines: Sequence[Any]) -> Iterator[str]:
     found = []
-    for name, row in rows.items():
-        for figure in entries[name].figures:
-            target = row.targets.get(figure.label)
+    for name, entry in _each(entries):
+        for figure in entry.figures:
+            target = rows[name].targets.get(figure.label)
             if target is not None and not target.met(figure.value):
-                reason = row.reasons.get(figure.label, "no reason is known yet.")
+                where = f"`{name}`, {figure.label}, on {_letter(machines, entry.machine)}"
                 seen = f"{number(figure.value)} instead of {bound(target)}"
-                found.append(f"- `{name}`, {figure.label}, {seen}: {reason}")
+                found.append(f"- {where}, {seen}: {_reason(rows[name], figure, entry)}")
     if found:
         yield "\n## Targets that were missed\n"
         yield "\n".join(found)
 
 
-def _failures(entries: Mapping[str, Entry]) -> Iterator[str]:
-    found = [f"- `{name}`, {each.failure}" for name, each in entries.items() if each.failure]
+def _reason(row: Row, figure: Figure, entry: Entry) -> str:
+    """Why a target was missed, as far as it is known."""
+    known = row.reasons.get(figure.label, "")
+    if row.in_bfloat16 and not entry.machine["bfloat16"]:
+        known = f"this processor has no bfloat16, in which the target was set. {known}".strip()
+    return known or "no reason is known yet."
+
+
+def _failures(entries: Entries) -> Iterator[str]:
+    found = [f"- `{name}`, {each.failure}" for name, each in _each(entries) if each.failure]
     if found:
         yield "\n## Rows that could not be measured the last time\n"
         yield "\n".join(found)
 
 
-def _details(rows: Mapping[str, Row], entries: Mapping[str, Entry]) -> Iterator[str]:
-    for name in rows:
-        entry = entries[name]
+def _details(entries: Entries, machines: Sequence[Any]) -> Iterator[str]:
+    for name, entry in _each(entries):
         details = [figure for figure in entry.figures if figure.detail]
         if not details and not entry.remarks:
             continue
-        yield f"\n## {name} in detail\n"
+        yield f"\n## {name} in detail, on {_letter(machines, entry.machine)}\n"
         if details:
             cells = [(f.label, number(f.value), _interval(f), f.seen) for f in details]
             yield _table(("figure of", "ratio", "interval", "seen"), cells)
@@ -157,10 +170,14 @@ def _details(rows: Mapping[str, Row], entries: Mapping[str, Entry]) -> Iterator[
             yield "\n```text\n" + "\n".join(entry.remarks) + "\n```"
 
 
-def _machines(entries: Any) -> list[Any]:
+def _each(entries: Entries) -> Iterator[tuple[str, Entry]]:
+    return ((name, entry) for name, found in entries.items() for entry in found)
+
+
+def _machines(entries: Entries) -> list[Any]:
     """The different machines; what is measured anew in every run does not tell them apart."""
     found: list[Any] = []
-    for entry in entries:
+    for _, entry in _each(entries):
         if entry.machine and not any(_same(entry.machine, other) for other in found):
             found.append(entry.machine)
     return found

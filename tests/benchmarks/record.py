@@ -1,4 +1,4 @@
-"""The one file of figures: rows that were run replace their own entry, all others stay."""
+"""The one file of figures: a row that was run replaces its entry of this machine, others stay."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from measuring import Figure, Result
 
-__all__ = ["Entry", "failed", "measured", "merge", "read", "write"]
+__all__ = ["Entries", "Entry", "failed", "measured", "merge", "read", "write"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of one row.
+    """What is known of one row on one machine.
 
     Attributes:
         figures: What was seen; () if it never succeeded.
@@ -41,6 +41,10 @@ class Entry:
         return cls(**{**config, "figures": figures, "remarks": tuple(config["remarks"])})
 
 
+Entries = Mapping[str, tuple[Entry, ...]]
+"""For each row an entry for each machine that it was measured on, the latest last."""
+
+
 def today() -> str:
     """The date in UTC."""
     return datetime.now(UTC).date().isoformat()
@@ -56,24 +60,38 @@ def failed(reason: str) -> Entry:
     return Entry(failure=f"{today()}: {' '.join(reason.split())[:300]}")
 
 
-def merge(old: Mapping[str, Entry], name: str, new: Entry) -> dict[str, Entry]:
-    """With this row's new entry; one that failed keeps the earlier figures beside its reason."""
-    if new.failure and name in old:
-        new = replace(old[name], failure=new.failure)
-    return {**old, name: new}
+def merge(old: Entries, name: str, new: Entry) -> dict[str, tuple[Entry, ...]]:
+    """With this row's new entry in place of the one of the same machine.
+
+    One that failed leaves its reason beside the latest figures, if there are any.
+    """
+    before = old.get(name, ())
+    if new.failure:
+        *earlier, last = before or (new,)
+        after = (*earlier, replace(last, failure=new.failure))
+    else:
+        kept = (each for each in before if each.figures and not _one_machine(each, new))
+        after = (*(replace(each, failure="") for each in kept), new)
+    return {**old, name: after}
 
 
-def read(path: Path) -> dict[str, Entry]:
+def _one_machine(one: Entry, other: Entry) -> bool:
+    """Whether two entries come from the same kind of machine, whatever versions it had."""
+    names = ("processor", "cores", "bfloat16", "accelerators")
+    return all(one.machine.get(name) == other.machine.get(name) for name in names)
+
+
+def read(path: Path) -> dict[str, tuple[Entry, ...]]:
     """All entries of a file; none if there is no file."""
     if not path.exists():
         return {}
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    return {name: Entry.from_config(config) for name, config in rows.items()}
+    return {name: tuple(map(Entry.from_config, configs)) for name, configs in rows.items()}
 
 
-def write(path: Path, entries: Mapping[str, Entry]) -> None:
+def write(path: Path, entries: Entries) -> None:
     """Write all entries, sorted by row; the old file is whole until the new one is."""
-    rows = {name: asdict(entries[name]) for name in sorted(entries)}
+    rows = {name: [asdict(each) for each in entries[name]] for name in sorted(entries)}
     beside = path.with_suffix(".part")
     beside.write_text(json.dumps({"rows": rows}, indent=1) + "\n", encoding="utf-8")
     beside.replace(path)

@@ -115,6 +115,7 @@ class Row:
         measure: The measurement.
         targets: What its figures are to reach, by their labels.
         reasons: Why a target was missed and what was tried, by label.
+        in_bfloat16: Whether the targets were set where the processor has bfloat16.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Row:
     measure: Measure
     targets: Mapping[str, Target] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
+    in_bfloat16: bool = False
 
 
 def row(
@@ -132,13 +134,15 @@ def row(
     minutes: float,
     targets: Mapping[str, Target] | None = None,
     reasons: Mapping[str, str] | None = None,
+    in_bfloat16: bool = False,
 ) -> Callable[[Measure], Measure]:
     """Register a measurement; see `Row` for the arguments."""
 
     def register(measure: Measure) -> Measure:
         if name in ROWS:
             raise ValueError(f"two rows are called {name!r}")
-        ROWS[name] = Row(name, compares, minutes, measure, targets or {}, reasons or {})
+        given = (targets or {}, reasons or {}, in_bfloat16)
+        ROWS[name] = Row(name, compares, minutes, measure, *given)
         return measure
 
     return register
