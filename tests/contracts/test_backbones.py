@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from keras_tables import CASES, Case, Mode
+from structure import structure
 
 import transferkit as tk
 from transferkit import _keras, testing
@@ -39,6 +40,24 @@ MANY_LAYERS = (
     "Xception",
 )
 """Most of the time of all: training and saving these is left to the slow tests."""
+LARGE = ("DenseNet121", "InceptionResNetV2", "InceptionV3", "NASNetMobile")
+"""Of these, all that needs numbers is left to the slow tests."""
+VERY_LARGE = (
+    "ConvNeXtBase",
+    "ConvNeXtLarge",
+    "ConvNeXtXLarge",
+    "DenseNet201",
+    "EfficientNetB4",
+    "EfficientNetB5",
+    "EfficientNetB6",
+    "EfficientNetB7",
+    "EfficientNetV2L",
+    "EfficientNetV2M",
+    "NASNetLarge",
+    "ResNet152",
+    "ResNet152V2",
+)
+"""Their structure is that of their smaller relatives, and left to the slow tests too."""
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
@@ -131,7 +150,11 @@ def zeros(self: Any, shape: Any, dtype: Any = None) -> Any:
     return keras.ops.zeros(shape, dtype)
 
 
-@pytest.fixture(scope="module", params=IN_FULL)
+def slow_if(slow: bool, name: str) -> Any:
+    return pytest.param(name, marks=pytest.mark.slow) if slow else name
+
+
+@pytest.fixture(scope="module", params=[slow_if(name in LARGE, name) for name in IN_FULL])
 def subject(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Subject]:
@@ -181,7 +204,7 @@ def test_what_is_known_without_building_is_what_the_table_says(name: str) -> Non
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.slow) if n in MANY_LAYERS else n for n in IN_FULL],
+    [slow_if(name in MANY_LAYERS, name) for name in IN_FULL],
 )
 def test_the_whole_contract_holds(name: str) -> None:
     testing.check_backbone(f"keras:{name}", image_size=CASES[name].smallest)
@@ -238,11 +261,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("name", BY_STRUCTURE)
+@pytest.mark.parametrize("name", [slow_if(name in VERY_LARGE, name) for name in BY_STRUCTURE])
 def test_the_larger_ones_are_built_as_the_table_says(name: str, asked: list[str]) -> None:
     case = CASES[name]
     shape = (case.smallest, case.smallest, 3)
-    with keras.StatelessScope(initialize_variables=False):  # 1.4 GB for the largest, else
+    with structure():
         backbone: Any = tk.backbones.load(f"keras:{name}", input_shape=shape, weights="imagenet")
     assert asked == [NETWORKS[name].file.name(shape, top=False)], "the offline error names it"
     assert backbone.info == tk.backbones.info(name)

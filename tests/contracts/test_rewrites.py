@@ -24,7 +24,7 @@ from transferkit.testing.subjects import draw_weights
 keras, tf = _keras.keras(), _keras.tf()
 Array = np.ndarray[Any, Any]
 
-USUAL = ("VGG16", "MobileNetV2", "MobileNetV3Small", "ResNet50", "EfficientNetB0")
+USUAL = ("VGG16", "MobileNetV2", "ResNet50", "EfficientNetB0")
 """Between them all kinds of layers; deeper ones take too long for the usual run."""
 HALF = "compute_in_bfloat16"
 EXACT = tuple(name for name in REWRITES if name != HALF)

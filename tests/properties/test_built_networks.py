@@ -22,7 +22,11 @@ from transferkit.freeze import Freeze
 from transferkit.spec import BackboneNetwork, ModelSpec, Target
 from transferkit.testing import freeze_policies
 
-NETWORKS = ("MobileNetV2", "DenseNet121", "EfficientNetB0")
+NETWORKS = (
+    "MobileNetV2",
+    "EfficientNetB0",
+    pytest.param("DenseNet121", marks=pytest.mark.slow),
+)
 CLASSES = Target("classes", ("ants", "bees", "wasps"))
 SHAPE = (32, 32, 3)
 RATE, DECAY = 1e-3, 0.1

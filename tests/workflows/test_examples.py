@@ -1,4 +1,7 @@
-"""Every example of ``examples/``, in a small form: it runs, and says what it is to show."""
+"""Every example of ``examples/``, in a small form: it runs, and says what it is to show.
+
+The tutorial and one more are run by the quick tests, the others by the slow ones.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,7 @@ def test_every_example_is_run_here_or_by_its_own_command() -> None:
     assert found == run_here | helpers | {"quickstart"}  # `nox -s quickstart` runs that one
 
 
+@pytest.mark.slow
 def test_own_backbone(run: Run) -> None:
     scores, printed = run("own_backbone", "--pictures", "20", "--epochs", "1")
     assert set(scores) == {"transfer", "from scratch"}
@@ -79,6 +83,7 @@ def test_tutorial(run: Run) -> None:
     assert is_a_picture(Path("tutorial-out/tutorial.png"))
 
 
+@pytest.mark.slow
 def test_freeze_ablation(run: Run) -> None:
     scores, printed = run("freeze_ablation", "--pictures", "20", "--epochs", "1")
     assert [*scores][:2] == ["backbone()", "all_but(top_blocks(1))"]
@@ -90,6 +95,7 @@ def test_freeze_ablation(run: Run) -> None:
     assert is_a_picture(Path("freeze-ablation-out/freeze-ablation.png"))
 
 
+@pytest.mark.slow
 def test_few_shot(run: Run) -> None:
     shots = ("--shots", "2", "--draws", "1")
     scores, printed = run("few_shot", *shots, "--pictures", "20", "--epochs", "1")
@@ -102,6 +108,7 @@ def test_few_shot(run: Run) -> None:
     assert is_a_picture(Path("few-shot-out/few-shot.png"))
 
 
+@pytest.mark.slow
 def test_multilabel_csv(run: Run) -> None:
     scores, printed = run("multilabel_csv", "--pictures", "40", "--epochs", "1", "--taught", "20")
     counted = re.search(

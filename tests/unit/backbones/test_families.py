@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from structure import structure
 
 import transferkit as tk
 from transferkit import _keras
@@ -35,11 +36,6 @@ MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225
 def pictures(*shape: int) -> np.ndarray[Any, Any]:
     values = np.random.default_rng(0).integers(0, 256, (2, *(shape or SHAPE)))
     return values.astype(np.float32)
-
-
-def structure() -> Any:
-    """Within it networks are built without values in their variables."""
-    return keras.StatelessScope(initialize_variables=False)
 
 
 class AskedError(Exception):
@@ -220,7 +216,9 @@ def test_the_published_statistics_mean_what_the_published_weights_mean(tmp_path:
     assert random.table.names[:3] == ("input_layer", "stem_conv_pad", "stem_conv")
 
 
-@pytest.mark.parametrize("name", ["EfficientNetB0", "ConvNeXtTiny"])
+@pytest.mark.parametrize(
+    "name", ["EfficientNetB0", pytest.param("ConvNeXtTiny", marks=pytest.mark.slow)]
+)
 def test_a_file_that_fits_neither_layout_is_told_with_the_networks_name(
     name: str, tmp_path: Path
 ) -> None:

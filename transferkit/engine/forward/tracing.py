@@ -93,7 +93,8 @@ def _concrete(model: KerasModel, constants: Snapshot, *, xla: bool) -> Any:
         if not values:
             return _float32(model(given, training=False))
         mapping = [(variable, tf.constant(value, variable.dtype)) for variable, value in values]
-        with keras.StatelessScope(state_mapping=mapping) as scope:
+        # Variables that wait for their values elsewhere are none of this graph's.
+        with keras.StatelessScope(mapping, initialize_variables=False) as scope:
             before = dict(scope.state_mapping)
             outputs = _float32(model(given, training=False))
         if any(scope.state_mapping[key] is not before.get(key) for key in scope.state_mapping):

@@ -117,6 +117,22 @@ def test_a_network_with_a_state_keeps_its_variables(pixels: Array) -> None:
     assert not np.array_equal(run(pixels)[0], run(pixels)[0])
 
 
+def test_variables_that_wait_elsewhere_for_their_values_go_on_waiting(
+    network: Any, pixels: Array
+) -> None:
+    given: list[Any] = []
+
+    def value(shape: Any, dtype: Any = None) -> Any:
+        given.append(shape)
+        return tf.zeros(shape, dtype)
+
+    with keras.StatelessScope(initialize_variables=False):
+        variable = keras.Variable(value, shape=(2,))
+    compile_forward(network)(pixels)
+    assert not given
+    assert variable.shape == (2,)
+
+
 class Stubborn(Layer):
     """Refuses constants."""
 
