@@ -1,6 +1,6 @@
 """Where a network is cut into a prefix that is cached and a tail that trains: a written rule.
 
-Every set of settled calls that can run first is a candidate: in the order in which they run, the
+Every set of repeatable calls that can run first is a candidate: in the order in which they run, the
 first one, the first two, and so on. What is kept of a picture is the tensors that the rest still
 reads: one behind a block, several inside of one. The candidate with the least predicted time for a
 step wins: multiply-adds that are left, at the rate of the device, and bytes to read, at the rate of
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from transferkit.engine.program import Program
-from transferkit.engine.settled import settled_calls
+from transferkit.engine.repeatable import repeatable_calls
 
 __all__ = ["Cut", "candidates", "choose"]
 
@@ -55,9 +55,9 @@ def candidates(program: Program) -> Iterator[Cut]:
     Args:
         program: Of a network whose layers are frozen as the phase wants.
     """
-    settled = settled_calls(program)
-    first = [number for number, fine in enumerate(settled) if fine]
-    order = first + [number for number, fine in enumerate(settled) if not fine]
+    repeatable = repeatable_calls(program)
+    first = [number for number, fine in enumerate(repeatable) if fine]
+    order = first + [number for number, fine in enumerate(repeatable) if not fine]
     last_read = _last_reads(program, order)
     alive, work = {0}, 0
     for place, number in enumerate(first):

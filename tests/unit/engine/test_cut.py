@@ -13,7 +13,7 @@ from transferkit import _keras, build
 from transferkit.engine.cut import Cut, candidates, choose
 from transferkit.engine.program import Program, read
 from transferkit.engine.sections import section
-from transferkit.engine.settled import settled_calls
+from transferkit.engine.repeatable import repeatable_calls
 from transferkit.spec import ModelSpec, Target
 
 keras = _keras.keras()
@@ -177,10 +177,10 @@ class Doubling(Layer):
 
 
 @pytest.mark.parametrize(
-    ("layer", "settled"), [(Noise, False), (Seeded, False), (Counting, False), (Doubling, True)]
+    ("layer", "repeatable"), [(Noise, False), (Seeded, False), (Counting, False), (Doubling, True)]
 )
 def test_a_layer_of_ones_own_that_draws_or_keeps_count_lies_behind_the_cut(
-    layer: Any, settled: bool
+    layer: Any, repeatable: bool
 ) -> None:
     def body(x: Any) -> Any:
         x = keras.layers.Conv2D(3, 3, name="first")(x)
@@ -189,11 +189,11 @@ def test_a_layer_of_ones_own_that_draws_or_keeps_count_lies_behind_the_cut(
     _, program = network(body, tk.select.all())
     names = {
         call.operation.name
-        for call, fine in zip(program.calls, settled_calls(program), strict=True)
+        for call, fine in zip(program.calls, repeatable_calls(program), strict=True)
         if fine
     }
     assert "first" in names
-    assert ("own" in names) == ("second" in names) == settled
+    assert ("own" in names) == ("second" in names) == repeatable
 
 
 def test_a_section_leaves_no_trace_on_the_layers() -> None:

@@ -8,12 +8,12 @@ from typing import Any
 from transferkit import _keras, build
 from transferkit.engine.program import Call, Program
 
-__all__ = ["is_settled", "settled_calls"]
+__all__ = ["is_repeatable", "repeatable_calls"]
 
 _OWN = ("keras.", "transferkit.")
 
 
-def settled_calls(program: Program) -> tuple[bool, ...]:
+def repeatable_calls(program: Program) -> tuple[bool, ...]:
     """For each call whether its outputs depend on the picture alone.
 
     Args:
@@ -22,14 +22,14 @@ def settled_calls(program: Program) -> tuple[bool, ...]:
     tensors = {0}
     found = []
     for call in program.calls:
-        settled = tensors.issuperset(call.inputs) and is_settled(call, program)
-        found.append(settled)
-        if settled:
+        repeatable = tensors.issuperset(call.inputs) and is_repeatable(call, program)
+        found.append(repeatable)
+        if repeatable:
             tensors.update(call.outputs)
     return tuple(found)
 
 
-def is_settled(call: Call, program: Program) -> bool:
+def is_repeatable(call: Call, program: Program) -> bool:
     """Whether an operation trains nothing, draws nothing, and keeps nothing of what it saw."""
     layer = call.operation
     if not isinstance(layer, _keras.keras().layers.Layer):
