@@ -7,6 +7,7 @@ import pytest
 
 from transferkit import _keras
 from transferkit.engine.forward import compile_forward
+from transferkit.engine.forward.by_tensorflow import on_tensorflow
 from transferkit.engine.forward.tracing import traced
 from transferkit.engine.machine import machine
 from transferkit.errors import MissingExtraError, SpecError
@@ -55,6 +56,18 @@ def test_bfloat16_is_near_and_is_not_float32(network: Any, pixels: Array, backen
     for one, other in zip(found, plain(network, pixels), strict=True):
         assert np.asarray(one).dtype == np.float32
         assert 1e-6 < off(one, other) < 1e-2
+
+
+def test_depthwise_convolutions_are_lowered_for_xla_alone(pixels: Array) -> None:
+    layers = [keras.layers.DepthwiseConv2D(3, padding="same"), keras.layers.BatchNormalization()]
+    network = keras.Sequential([keras.Input((16, 16, 3)), *layers])
+    for xla in (True, False):
+        run = on_tensorflow(network, precision="float32", xla=xla)
+        kinds = {each.type for each in run.traced.function.graph.get_operations()}
+        assert ("DepthwiseConv2dNative" in kinds) is not xla
+        assert off(run(pixels)[0], plain(network, pixels)[0]) < 1e-5
+        network.layers[0].kernel.assign_add(tf.ones_like(network.layers[0].kernel))
+        assert not run.unchanged(), "the weights are still the network's own"
 
 
 def test_nothing_of_tensorflows_settings_changes(network: Any, pixels: Array) -> None:
