@@ -12,8 +12,8 @@ import transferkit as tk
 from transferkit import _keras, build
 from transferkit.engine.cut import Cut, candidates, choose
 from transferkit.engine.program import Program, read
-from transferkit.engine.sections import section
 from transferkit.engine.repeatable import repeatable_calls
+from transferkit.engine.sections import section
 from transferkit.spec import ModelSpec, Target
 
 keras = _keras.keras()
