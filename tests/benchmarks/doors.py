@@ -18,6 +18,10 @@ import transferkit as tk
 __all__ = ["augmented_epochs", "compiled_forward", "described", "first_unfrozen", "fitted_engine"]
 
 
+MANY = 10**6
+"""Pictures enough for whatever takes long to compile."""
+
+
 def fitted_engine(cache: Path | bool, **options: Any) -> tk.Engine:
     """An engine with that cache folder, or none with False."""
     return tk.Engine(cache=str(cache) if isinstance(cache, Path) else cache, **options)
@@ -46,7 +50,9 @@ def compiled_forward(
     forward = importlib.import_module("transferkit.engine.forward")
     machine = importlib.import_module("transferkit.engine.machine").machine()
     options: dict[str, Any] = {"precision": precision, "xla": xla, "prefix": backend}
-    made = forward.prepare(network, [pixels[:64]], engine=tk.Engine(**options), machine=machine)
+    made = forward.prepare(
+        network, [pixels[:64]], engine=tk.Engine(**options), machine=machine, images=MANY
+    )
     run = made.run
     if run.backend != backend:
         raise RuntimeError(f"{run.backend} runs it instead of {backend}: {'; '.join(made.notes)}")

@@ -47,18 +47,21 @@ class TailChoice:
     rewrites: tuple[str, ...]
 
 
-def choose_prefix(engine: Engine, machine: Machine, kinds: Collection[str]) -> PrefixChoice:
+def choose_prefix(
+    engine: Engine, machine: Machine, kinds: Collection[str], images: int
+) -> PrefixChoice:
     """How frozen layers are to be run.
 
     Args:
         engine: What the user says.
         machine: What it runs on.
         kinds: The kinds of the layers.
+        images: How many pictures, views counted, pass through them.
     """
     precision = rules.prefix_precision(engine, machine, kinds).value
     backend = rules.prefix_backend(engine, machine, kinds).value
     compiled = backend == "tensorflow" and (
-        rules.xla(engine, machine, "prefix", kinds, precision=precision).value
+        rules.xla(engine, machine, "prefix", kinds, precision=precision, images=images).value
     )
     return PrefixChoice(precision, backend, compiled)
 

@@ -60,6 +60,7 @@ class Frozen:
         store: Where features are kept; None for no cache.
         engine: What was asked for.
         machine: What it runs on.
+        images: How many pictures, views counted, pass through the frozen layers.
         verbose: 0 silent, 1 or 2 shows how far an extraction is.
     """
 
@@ -70,10 +71,11 @@ class Frozen:
         store: Store | None,
         engine: Engine,
         machine: Machine,
+        images: int,
         verbose: int = 0,
     ) -> None:
         self.program, self.choice, self.store, self.verbose = program, choice, store, verbose
-        self.engine, self.machine = engine, machine
+        self.engine, self.machine, self.images = engine, machine, images
         self._passed: list[Cut] = []  # cuts whose compiled prefix has been checked
         self._notes: list[str] = []
         self._made: dict[tuple[tuple[int, ...], tuple[int, ...]], Compiled] = {}
@@ -168,7 +170,9 @@ class Frozen:
             return False
         model = section(self.program, PIXELS, cut.tensors)
         samples = [pictures.first(SAMPLES)]
-        prepared = prepare(model, samples, engine=self.engine, machine=self.machine)
+        prepared = prepare(
+            model, samples, engine=self.engine, machine=self.machine, images=self.images
+        )
         self._notes += prepared.notes
         if prepared.problem is not None:
             raise _RandomError(prepared.problem.words)

@@ -104,6 +104,9 @@ MANY_STEPS = 15_000
 """A head's steps from which on XLA is worth compiling: it takes about 0.7 s, and a step gains 46
 microseconds by it (5,821 steps in a second without, 7,948 with)."""
 
+MANY_IMAGES = 10_000
+"""Pictures from which on XLA is worth compiling for a forward pass of depthwise convolutions."""
+
 HEADS = SIMPLE | NORMS | SHAPES
 """What heads are made of; XLA compiles it well on every device."""
 
@@ -173,8 +176,8 @@ def xla(
     layers: Collection[str],
     *,
     precision: str = "float32",
-    lowered: bool = False,
     steps: int = MANY_STEPS,
+    images: int = MANY_IMAGES,
 ) -> Choice[bool]:
     """Whether XLA compiles a stage.
 
@@ -185,8 +188,8 @@ def xla(
             ``"head epochs"`` many steps on cached features in one call.
         layers: The kinds of layers in it, as `kinds` gives them.
         precision: What it computes in.
-        lowered: Whether its depthwise convolutions are written for XLA.
         steps: How many steps the stage makes in all.
+        images: How many pictures pass through it in all, where it is a forward pass.
     """
     found = set(layers)
     if engine.xla != "auto":
@@ -204,9 +207,11 @@ def xla(
         return Choice(False, f"it is not known how XLA compiles {', '.join(sorted(found - HEADS))}")
     if stage == "tail":
         return Choice(False, "oneDNN is faster at the backward pass of convolutions")
-    if DEPTHWISE & found and lowered and precision == "float32":
-        return Choice(True, "depthwise convolutions written for XLA are faster under it")
-    return Choice(False, "oneDNN is as fast or faster at this forward pass")
+    if "DepthwiseConv2D" not in found or precision != "float32":
+        return Choice(False, "oneDNN is as fast or faster at this forward pass")
+    if images < MANY_IMAGES:
+        return Choice(False, f"compiling for XLA takes longer than {images:,} pictures gain by it")
+    return Choice(True, "depthwise convolutions written for XLA are faster under it")
 
 
 def fused_batch_norm(layers: Collection[str]) -> Choice[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,7 +61,9 @@ class Settled:
 
     def frozen(self, verbose: int) -> Frozen:
         """The frozen layers of a run that begins."""
-        return Frozen(self.program, self.prefix, self.store, self.engine, self.machine, verbose)
+        images = _images(self.stages, self.counts)
+        how = self.engine, self.machine
+        return Frozen(self.program, self.prefix, self.store, *how, images, verbose)
 
     def tail(self, number: int, supply: Supply | None, pictures: Pictures) -> Tail:
         """The tail of a phase, whose layers are frozen as it wants.
@@ -136,14 +139,23 @@ def settle(
         counts: Training and validation pictures.
     """
     here = machine()
-    prefix = choose_prefix(engine, here, {layer.kind for layer in table})
+    kinds = {layer.kind for layer in table}
     store = store_of(engine)
     room = float(store.room()) if store else 0.0
-    budget = Budget(*counts, room, here.device, prefix.itemsize)
+    itemsize = choose_prefix(engine, here, kinds, images=0).itemsize
+    budget = Budget(*counts, room, here.device, itemsize)
     program, found = stages(network, table, policy, plan, pipeline, budget)
+    prefix = choose_prefix(engine, here, kinds, _images(found, counts))
     tails = tuple(_tail_choice(program, stage, engine, here, counts[0]) for stage in found)
     head = _head(program, {layer.name for layer in table})
     return Settled(here, program, tuple(found), engine, prefix, tails, store, counts, head)
+
+
+def _images(found: Sequence[Stage], counts: tuple[int, int]) -> int:
+    """The pictures, views counted, that pass through frozen layers in the longest phase."""
+    train, val = counts
+    passes = (stage.views if stage.cached else stage.phase.epochs for stage in found if stage.cut)
+    return train * max(passes, default=0) + val
 
 
 def _samples(supply: Supply | None, pictures: Pictures) -> list[np.ndarray[Any, Any]]:

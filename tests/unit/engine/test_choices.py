@@ -30,7 +30,7 @@ HEAD = {"Dense", "Dropout"}
     ],
 )
 def test_frozen_layers(engine: tk.Engine, machine: Machine, expected: PrefixChoice) -> None:
-    assert choose_prefix(engine, machine, DENSE) == expected
+    assert choose_prefix(engine, machine, DENSE, images=20) == expected
 
 
 def test_what_is_kept_in_bfloat16_takes_half_the_room() -> None:

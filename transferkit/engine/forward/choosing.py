@@ -41,6 +41,7 @@ def prepare(
     *,
     engine: Engine,
     machine: Machine,
+    images: int,
 ) -> Prepared:
     """Compile frozen layers by the rules, and fall back where real pictures say otherwise.
 
@@ -53,6 +54,7 @@ def prepare(
         samples: For each input some real pictures ``(n, ...)``; the first 16 are looked at.
         engine: What the user says.
         machine: What it runs on.
+        images: How many pictures will pass through it.
 
     Raises:
         MissingExtraError: If ``prefix="openvino"`` and it is not installed.
@@ -63,7 +65,7 @@ def prepare(
     notes: tuple[str, ...] = (precision.why,) if _is_slower(engine, machine) else ()
     plain = Plain.of(model, samples)
     for kind, backend in _candidates(precision.value, engine, machine, layers):
-        xla = backend == "tensorflow" and _xla(engine, machine, layers, kind)
+        xla = backend == "tensorflow" and _xla(engine, machine, layers, kind, images)
         try:
             run = compile_forward(model, precision=kind, xla=xla, backend=backend)  # type: ignore[arg-type]
         except SpecError as error:
@@ -89,8 +91,10 @@ def _candidates(
     yield from dict.fromkeys([*tried, ("float32", "tensorflow")])
 
 
-def _xla(engine: Engine, machine: Machine, layers: frozenset[str], precision: str) -> bool:
-    return rules.xla(engine, machine, "prefix", layers, precision=precision).value
+def _xla(
+    engine: Engine, machine: Machine, layers: frozenset[str], precision: str, images: int
+) -> bool:
+    return rules.xla(engine, machine, "prefix", layers, precision=precision, images=images).value
 
 
 def _is_slower(engine: Engine, machine: Machine) -> bool:

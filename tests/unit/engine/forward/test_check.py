@@ -95,21 +95,21 @@ def drawing() -> Any:
 
 
 def test_randomness_is_a_problem_of_its_own(pixels: Array) -> None:
-    found = prepare(drawing(), [pixels], engine=Engine(), machine=NO_BFLOAT16)
+    found = prepare(drawing(), [pixels], engine=Engine(), machine=NO_BFLOAT16, images=20)
     assert found.problem is not None
     assert found.problem.kind == "random"
     assert "draw random numbers" in found.problem.words
 
 
 def test_a_network_is_prepared_by_the_rules(network: Any, pixels: Array) -> None:
-    found = prepare(network, [pixels], engine=Engine(), machine=NO_BFLOAT16)
+    found = prepare(network, [pixels], engine=Engine(), machine=NO_BFLOAT16, images=20)
     assert (found.run.precision, found.run.backend) == ("float32", "tensorflow")
     assert (found.notes, found.problem) == ((), None)
 
 
 def test_bfloat16_without_the_means_works_and_says_so(network: Any, pixels: Array) -> None:
     engine = Engine(precision="bfloat16", prefix="tensorflow")
-    found = prepare(network, [pixels], engine=engine, machine=NO_BFLOAT16)
+    found = prepare(network, [pixels], engine=engine, machine=NO_BFLOAT16, images=20)
     assert found.run.precision == "bfloat16"
     assert "slower than float32 here, as Old, 2 cores has no bfloat16" in found.notes[0]
 
@@ -126,7 +126,7 @@ def test_what_does_not_pass_in_bfloat16_is_float32() -> None:
     network.layers[2].kernel.assign(network.layers[1].kernel * 1.0001)
     points = np.random.default_rng(0).normal(size=(20, 64)).astype(np.float32)
     able = Machine("cpu", True, "New, 2 cores", 2)
-    found = prepare(network, [points], engine=Engine(), machine=able)
+    found = prepare(network, [points], engine=Engine(), machine=able, images=20)
     assert found.run.precision == "float32"
     assert "bfloat16 by tensorflow is not used" in found.notes[0]
     assert found.problem is None
@@ -141,8 +141,8 @@ def test_auto_takes_tensorflow_where_openvino_cannot(pixels: Array) -> None:
 
     network = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.BatchNormalization(), Odd()])
     has = Machine("cpu", False, "Old, 2 cores", 2, openvino="2026.1")
-    found = prepare(network, [pixels], engine=Engine(), machine=has)
+    found = prepare(network, [pixels], engine=Engine(), machine=has, images=20)
     assert found.run.backend == "tensorflow"
     assert "TensorFlow runs the frozen layers: Engine: OpenVINO cannot run" in found.notes[0]
     with pytest.raises(SpecError, match="OpenVINO cannot run"):
-        prepare(network, [pixels], engine=Engine(prefix="openvino"), machine=has)
+        prepare(network, [pixels], engine=Engine(prefix="openvino"), machine=has, images=20)
