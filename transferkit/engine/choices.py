@@ -59,7 +59,7 @@ def choose_prefix(
         images: How many pictures, views counted, pass through them.
     """
     precision = rules.prefix_precision(engine, machine, kinds).value
-    backend = rules.prefix_backend(engine, machine, kinds).value
+    backend = rules.prefix_backend(engine, machine, kinds, precision).value
     compiled = backend == "tensorflow" and (
         rules.xla(engine, machine, "prefix", kinds, precision=precision, images=images).value
     )

@@ -62,6 +62,8 @@ class Measured:
     command: str = "by hand"
 
 
+FORWARD = "nox -s bench -- forward forward-openvino"
+LOWERED = "nox -s bench -- xla-depthwise"
 MEASURED = (
     Measured("cpu", "ResNet50", "forward, constants against keras predict", 1.8),
     Measured("cpu", "MobileNetV2", "forward, constants against keras predict", 2.8),
@@ -85,8 +87,24 @@ MEASURED = (
     Measured("cpu", "ResNet50", "training step, fused norm against Keras' own", 1.2),
     Measured("cpu", "MobileNetV2", "training step, fused norm against Keras' own", 1.67),
     Measured("cpu", "EfficientNetB0", "training step, fused norm against Keras' own", 1.31),
+    Measured("cpu", "VGG16", "forward in float32, OpenVINO against TensorFlow", 1.21, FORWARD),
+    Measured("cpu", "ResNet50", "forward in float32, OpenVINO against TensorFlow", 1.30, FORWARD),
+    Measured(
+        "cpu", "MobileNetV2", "forward in float32, OpenVINO against TensorFlow", 1.83, FORWARD
+    ),
+    Measured(
+        "cpu", "EfficientNetB0", "forward in float32, OpenVINO against TensorFlow", 0.74, FORWARD
+    ),
+    Measured("cpu", "MobileNetV2", "forward in float32, XLA with lowered depthwise", 1.13, LOWERED),
+    Measured(
+        "cpu", "MobileNetV3Large", "forward in float32, XLA with lowered depthwise", 1.02, LOWERED
+    ),
+    Measured(
+        "cpu", "EfficientNetB0", "forward in float32, XLA with lowered depthwise", 1.29, LOWERED
+    ),
 )
-"""What the rules rest on: processors with AVX-512 bfloat16, 2 cores, TensorFlow 2.21."""
+"""What the rules rest on: 2 cores, TensorFlow 2.21; by hand on processors with AVX-512 bfloat16, by
+the benchmark on those that `docs/performance.md` names."""
 
 DEPTHWISE = frozenset({"DepthwiseConv2D", "SeparableConv2D", "DepthwiseConv1D", "SeparableConv1D"})
 CONVOLUTIONS = frozenset({"Conv1D", "Conv2D", "Conv2DTranspose", "Conv3D"})
@@ -100,9 +118,10 @@ SIMPLE = frozenset(
     | {"GlobalAveragePooling2D", "GlobalMaxPooling2D", "LeakyReLU", "Maximum", "Multiply", "PReLU"}
     | {"ReLU", "Softmax", "SpatialDropout2D", "Subtract"}
 )
-MANY_STEPS = 15_000
-"""A head's steps from which on XLA is worth compiling: it takes about 0.7 s, and a step gains 46
-microseconds by it (5,821 steps in a second without, 7,948 with)."""
+MANY_STEPS = 5_000
+"""A head's steps from which on XLA is worth compiling. It takes 0.5 to 0.7 s, and a step gained 46
+microseconds by it on one processor (5,821 steps in a second without, 7,948 with) and 170 on another
+(2,600 and 4,000): worth it from 3,000 or from 15,000 steps on."""
 
 MANY_IMAGES = 10_000
 """Pictures from which on XLA is worth compiling for a forward pass of depthwise convolutions."""
@@ -153,8 +172,10 @@ def tail_precision(engine: Engine, machine: Machine, layers: Collection[str]) ->
     return Choice("bfloat16", "dense convolutions train, and those gain from bfloat16")
 
 
-def prefix_backend(engine: Engine, machine: Machine, layers: Collection[str]) -> Choice[str]:
-    """What runs the frozen layers."""
+def prefix_backend(
+    engine: Engine, machine: Machine, layers: Collection[str], precision: str
+) -> Choice[str]:
+    """What runs the frozen layers, in the precision that they compute in."""
     found = set(layers)
     if engine.prefix != "auto":
         return Choice(engine.prefix, f'prefix="{engine.prefix}" was asked for')
@@ -164,8 +185,10 @@ def prefix_backend(engine: Engine, machine: Machine, layers: Collection[str]) ->
         return Choice("tensorflow", "OpenVINO runs on the processor of one machine only")
     if engine.xla is True:
         return Choice("tensorflow", "xla=True was asked for")
-    if not {"BatchNormalization", *DEPTHWISE} & found:
-        return Choice("tensorflow", "OpenVINO was measured to be no faster on plain convolutions")
+    if precision == "float32" and "Multiply" in found:
+        return Choice("tensorflow", "OpenVINO was slower in float32 where channels are weighed")
+    if precision == "bfloat16" and not {"BatchNormalization", *DEPTHWISE} & found:
+        return Choice("tensorflow", "OpenVINO was no faster in bfloat16 on plain convolutions")
     return Choice("openvino", f"OpenVINO {machine.openvino} was measured to be faster")
 
 

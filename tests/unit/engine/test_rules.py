@@ -51,7 +51,11 @@ def test_a_precision_that_was_asked_for_is_kept_and_its_price_named() -> None:
         (Engine(), OLD, RESNET, "tensorflow"),
         (Engine(), NEW, RESNET, "openvino"),
         (Engine(), NEW, MOBILE, "openvino"),
+        (Engine(), NEW, MOBILE | {"Multiply"}, "openvino"),
         (Engine(), NEW, VGG, "tensorflow"),
+        (Engine(precision="float32"), NEW, VGG, "openvino"),
+        (Engine(precision="float32"), NEW, MOBILE | {"Multiply"}, "tensorflow"),
+        (Engine(precision="float32", prefix="openvino"), NEW, {"Multiply"}, "openvino"),
         (Engine(xla=True), NEW, MOBILE, "tensorflow"),
         (Engine(prefix="tensorflow"), NEW, RESNET, "tensorflow"),
         (Engine(prefix="openvino"), OLD, VGG, "openvino"),
@@ -59,7 +63,8 @@ def test_a_precision_that_was_asked_for_is_kept_and_its_price_named() -> None:
     ],
 )
 def test_backend(engine: Engine, machine: Machine, layers: frozenset[str], backend: str) -> None:
-    assert rules.prefix_backend(engine, machine, layers).value == backend
+    precision = rules.prefix_precision(engine, machine, layers).value
+    assert rules.prefix_backend(engine, machine, layers, precision).value == backend
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,10 @@ def prepare(
 def _candidates(
     precision: str, engine: Engine, machine: Machine, layers: frozenset[str]
 ) -> Iterator[tuple[str, str]]:
-    first = rules.prefix_backend(engine, machine, layers).value
-    tried = [(precision, first), ("float32", first), (precision, "tensorflow")]
-    yield from dict.fromkeys([*tried, ("float32", "tensorflow")])
+    kinds = (precision, "float32")
+    backends = [rules.prefix_backend(engine, machine, layers, kind).value for kind in kinds]
+    tried = [*zip(kinds, backends, strict=True), *((kind, "tensorflow") for kind in kinds)]
+    yield from dict.fromkeys(tried)
 
 
 def _xla(
