@@ -145,7 +145,7 @@ def _missed(rows: Mapping[str, Row], entries: Entries, machines: Sequence[Any]) 
 def _reason(row: Row, figure: Figure, entry: Entry) -> str:
     """Why a target was missed, as far as it is known."""
     known = row.reasons.get(figure.label, "")
-    if row.in_bfloat16 and not entry.machine["bfloat16"]:
+    if figure.label in row.in_bfloat16 and not entry.machine["bfloat16"]:
         known = f"this processor has no bfloat16, in which the target was set. {known}".strip()
     return known or "no reason is known yet."
 

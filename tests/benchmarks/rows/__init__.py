@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,7 +115,7 @@ class Row:
         measure: The measurement.
         targets: What its figures are to reach, by their labels.
         reasons: Why a target was missed and what was tried, by label.
-        in_bfloat16: Whether the targets were set where the processor has bfloat16.
+        in_bfloat16: Labels of the targets that were set with bfloat16.
     """
 
     name: str
@@ -124,7 +124,7 @@ class Row:
     measure: Measure
     targets: Mapping[str, Target] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
-    in_bfloat16: bool = False
+    in_bfloat16: Collection[str] = ()
 
 
 def row(
@@ -134,7 +134,7 @@ def row(
     minutes: float,
     targets: Mapping[str, Target] | None = None,
     reasons: Mapping[str, str] | None = None,
-    in_bfloat16: bool = False,
+    in_bfloat16: Collection[str] = (),
 ) -> Callable[[Measure], Measure]:
     """Register a measurement; see `Row` for the arguments."""
 

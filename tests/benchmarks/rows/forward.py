@@ -76,7 +76,7 @@ SIZES = "224, batch 16, 64 pictures, random weights"
     "chooses, against Keras' `predict`.",
     minutes=5,
     targets={name: at_least(bound) for name, bound in TENSORFLOW.items()},
-    in_bfloat16=True,
+    in_bfloat16=NETWORKS[:-1],
 )
 def forward(setting: Setting) -> Result:
     return against_predict(setting, "tensorflow")
@@ -88,7 +88,7 @@ def forward(setting: Setting) -> Result:
     "`predict`.",
     minutes=5,
     targets={name: at_least(bound) for name, bound in OPENVINO.items()},
-    in_bfloat16=True,
+    in_bfloat16=NETWORKS,
 )
 def forward_openvino(setting: Setting) -> Result:
     if importlib.util.find_spec("openvino") is None:

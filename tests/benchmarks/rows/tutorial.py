@@ -99,7 +99,7 @@ def _momentum() -> Any:
     "against plain Keras.",
     minutes=20,
     targets={"bfloat16": at_least(9), "float32": at_least(5)},
-    in_bfloat16=True,
+    in_bfloat16=("bfloat16",),
 )
 def tutorial(setting: Setting) -> Result:
     sizes = flow(setting)
@@ -157,7 +157,7 @@ def least_work(trained: tk.TrainedModel, sizes: Flow) -> float:
     "of each picture and with fresh pixels in every epoch, against plain Keras with its layers.",
     minutes=35,
     targets={"views=4": at_least(4), 'views="fresh"': at_least(1.4)},
-    in_bfloat16=True,
+    in_bfloat16=("views=4", 'views="fresh"'),
 )
 def tutorial_augmented(setting: Setting) -> Result:
     sizes = flow(setting, augmented=True)
