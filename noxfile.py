@@ -51,8 +51,14 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """The tests that take longer."""
+    """The tests that take longer, in minutes as well."""
     run_pytest(session, "-m", "slow", "--durations=10")
+
+
+@nox.session
+def exhaustive(session: nox.Session) -> None:
+    """Every network and a great many drawn cases: an hour, before a release."""
+    run_pytest(session, "-m", "exhaustive", "--durations=10")
 
 
 @nox.session

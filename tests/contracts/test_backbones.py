@@ -1,14 +1,15 @@
 """What holds for every backbone of ``keras:``; one that is registered needs a row in the tables.
 
 The smallest of each family is checked in full, with numbers; the others by their structure, without
-drawing weights for them. `tests/unit/backbones` has what is special about single ones.
+drawing weights for them. Four of the former are checked in the usual run, more of them in the slow
+one, all in the exhaustive one. `tests/unit/backbones` has what is special about single ones.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,20 +29,14 @@ Array = np.ndarray[Any, Any]
 
 IN_FULL = [name for name, case in CASES.items() if case.in_full]
 BY_STRUCTURE = [name for name, case in CASES.items() if not case.in_full]
-MANY_LAYERS = (
-    "ConvNeXtTiny",
-    "DenseNet121",
-    "EfficientNetV2B0",
-    "InceptionResNetV2",
-    "InceptionV3",
-    "MobileNet",
-    "NASNetMobile",
-    "ResNet50V2",
-    "Xception",
-)
-"""Most of the time of all: training and saving these is left to the slow tests."""
+USUAL = ("VGG16", "MobileNetV2", "EfficientNetB0", "ResNet50")
+"""Compared with Keras' own in the usual run: four ways to scale pixels, with norms and without."""
 LARGE = ("DenseNet121", "InceptionResNetV2", "InceptionV3", "NASNetMobile")
-"""Of these, all that needs numbers is left to the slow tests."""
+"""Hundreds of layers: all that needs numbers is left to the exhaustive run."""
+TRIED = ("VGG16", "MobileNetV2")
+"""Trained, saved and opened again in the usual run."""
+TRIED_SLOWLY = ("EfficientNetB0", "MobileNetV3Small", "ResNet50")
+"""The same in the slow run; the others of `IN_FULL` in the exhaustive one."""
 VERY_LARGE = (
     "ConvNeXtBase",
     "ConvNeXtLarge",
@@ -57,7 +52,7 @@ VERY_LARGE = (
     "ResNet152",
     "ResNet152V2",
 )
-"""Their structure is that of their smaller relatives, and left to the slow tests too."""
+"""Their structure is that of their smaller relatives, and left to the exhaustive run too."""
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
@@ -150,11 +145,17 @@ def zeros(self: Any, shape: Any, dtype: Any = None) -> Any:
     return keras.ops.zeros(shape, dtype)
 
 
-def slow_if(slow: bool, name: str) -> Any:
-    return pytest.param(name, marks=pytest.mark.slow) if slow else name
+def marked(names: Iterable[str], usual: Collection[str], slow: Collection[str] = ()) -> list[Any]:
+    """The networks as parameters, each with the mark of the run that it belongs to."""
+    mark = pytest.mark
+    marks = {
+        name: () if name in usual else mark.slow if name in slow else mark.exhaustive
+        for name in names
+    }
+    return [pytest.param(name, marks=marks[name]) for name in names]
 
 
-@pytest.fixture(scope="module", params=[slow_if(name in LARGE, name) for name in IN_FULL])
+@pytest.fixture(scope="module", params=marked(IN_FULL, USUAL, {*IN_FULL} - {*LARGE}))
 def subject(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Subject]:
@@ -202,10 +203,7 @@ def test_what_is_known_without_building_is_what_the_table_says(name: str) -> Non
     assert known.paper[-4:].isdigit()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [slow_if(name in MANY_LAYERS, name) for name in IN_FULL],
-)
+@pytest.mark.parametrize("name", marked(IN_FULL, TRIED, TRIED_SLOWLY))
 def test_the_whole_contract_holds(name: str) -> None:
     testing.check_backbone(f"keras:{name}", image_size=CASES[name].smallest)
 
@@ -261,7 +259,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("name", [slow_if(name in VERY_LARGE, name) for name in BY_STRUCTURE])
+@pytest.mark.parametrize("name", marked(BY_STRUCTURE, {*BY_STRUCTURE} - {*VERY_LARGE}))
 def test_the_larger_ones_are_built_as_the_table_says(name: str, asked: list[str]) -> None:
     case = CASES[name]
     shape = (case.smallest, case.smallest, 3)

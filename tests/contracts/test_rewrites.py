@@ -1,7 +1,7 @@
 """What holds for every rewrite on every backbone of ``keras:``: the plain model's results.
 
-A few small networks that between them hold all kinds of layers are compared in the usual run; the
-others of the table in the slow one.
+A few small networks are compared in the usual run, those that hold the other kinds of layers in the
+slow one, and all others of the table in the exhaustive one.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from transferkit.testing.subjects import draw_weights
 keras, tf = _keras.keras(), _keras.tf()
 Array = np.ndarray[Any, Any]
 
-USUAL = ("VGG16", "MobileNetV2", "ResNet50", "EfficientNetB0")
-"""Between them all kinds of layers; deeper ones take too long for the usual run."""
+USUAL = ("VGG16", "MobileNetV2", "ResNet50")
+"""Plain convolutions, depthwise ones and shortcuts."""
+SLOW = ("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "MobileNetV3Small", "Xception")
+"""With these all kinds of layers; all others are relatives of the eight."""
 HALF = "compute_in_bfloat16"
 EXACT = tuple(name for name in REWRITES if name != HALF)
 FINE, COARSE = 1e-6, 2.0**-8
@@ -138,10 +140,11 @@ def zeros(self: Any, shape: Any, dtype: Any = None) -> Any:
     return keras.ops.zeros(shape, dtype)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[n if n in USUAL else pytest.param(n, marks=pytest.mark.slow) for n in CASES],
-)
+def marks_of(name: str) -> Any:
+    return () if name in USUAL else pytest.mark.slow if name in SLOW else pytest.mark.exhaustive
+
+
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=marks_of(name)) for name in CASES])
 def subject(request: pytest.FixtureRequest) -> Subject:
     return Subject(str(request.param))
 

@@ -24,7 +24,7 @@ from transferkit.testing import freeze_policies
 
 NETWORKS = (
     "MobileNetV2",
-    "EfficientNetB0",
+    pytest.param("EfficientNetB0", marks=pytest.mark.slow),
     pytest.param("DenseNet121", marks=pytest.mark.slow),
 )
 CLASSES = Target("classes", ("ants", "bees", "wasps"))
@@ -138,7 +138,7 @@ def test_any_policy_keeps_its_promise(built: Built, data: st.DataObject) -> None
     keeps_its_promise(built, data.draw(freeze_policies(built.table)))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @settings(max_examples=25)
 @given(data=st.data())
 def test_a_great_many_policies_keep_their_promise(built: Built, data: st.DataObject) -> None:

@@ -23,7 +23,13 @@ from transferkit.spec import ModelSpec, Target
 from transferkit.testing import freeze_policies
 
 keras, tf = _keras.keras(), _keras.tf()
-NETWORKS = ("VGG16", "ResNet50", "MobileNetV2", "EfficientNetB0", "DenseNet121")
+NETWORKS = (
+    "VGG16",
+    "ResNet50",
+    "MobileNetV2",
+    "EfficientNetB0",
+    pytest.param("DenseNet121", marks=pytest.mark.slow),
+)
 TARGETS = np.eye(3, dtype=np.float32)
 SHAPE = (32, 32, 3)
 STEPS = 2
@@ -109,7 +115,7 @@ def test_at_any_cut_under_any_policy(network: Trained, data: Any, place: float) 
     assert_the_same(network, data.draw(freeze_policies(network.table)), place)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @settings(max_examples=20)
 @given(data=st.data(), place=st.floats(0, 1))
 def test_at_a_great_many_cuts_and_policies(network: Trained, data: Any, place: float) -> None:

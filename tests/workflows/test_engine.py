@@ -98,6 +98,17 @@ def test_the_cache_changes_no_number_and_one_pass_serves_all_phases_and_runs(
     assert [phase.cached for phase in plain.engine_report] == [False, False]
 
 
+def test_xla_trains_as_the_plain_step_does() -> None:
+    model = TransferModel(tiny()).freeze(tk.freeze.backbone())  # dropout draws otherwise in XLA
+    plain, fast = (
+        model.fit(photos(), plan(), engine=engine(Path(), cache=False, xla=xla), verbose=0)
+        for xla in (False, True)
+    )
+    assert [bool(phase.xla) for phase in fast.engine_report] == [True, True]
+    assert [bool(phase.xla) for phase in plain.engine_report] == [False, False]
+    assert_alike(fast, plain, 1e-4)
+
+
 def test_fixed_views_and_mixed_labels_are_cached_exactly(tmp_path: Path) -> None:
     augment = (tk.augment.rotate(30), tk.augment.mixup(0.4))
     cached = fit(engine(tmp_path), 2, *augment)

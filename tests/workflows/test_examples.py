@@ -64,6 +64,7 @@ def test_own_backbone(run: Run) -> None:
     assert here.startswith("Prediction(label=")
 
 
+@pytest.mark.slow
 def test_regression(run: Run) -> None:
     scores, printed = run("regression", "--pictures", "60", "--epochs", "6")
     assert scores["flatten"] > scores["avg"]

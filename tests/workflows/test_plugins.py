@@ -46,6 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_model_with_parts_of_a_plug_in_lives_in_several_processes(
     site: Path, tmp_path: Path
 ) -> None:

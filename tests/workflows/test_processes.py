@@ -75,7 +75,6 @@ if devices > 1:
     assert exact["strategy"].num_replicas_in_sync == devices
 runs = {
     "plain": lambda: run(tk.Engine(**exact), 0.0),
-    "xla": lambda: run(tk.Engine(**exact, xla=True), 0.0),
     "mixed": lambda: run(tk.Engine(**exact), 0.0, *mixing),
     "random": lambda: run(tk.Engine(**exact), 0.5, *mixing),
 }
@@ -99,7 +98,7 @@ def run(devices: int, *wanted: str) -> Any:
 
 @pytest.fixture(scope="module")
 def alone() -> Any:
-    return run(1, "plain", "xla", "mixed", "random")
+    return run(1, "plain", "mixed", "random")
 
 
 def test_one_seed_gives_one_set_of_weights_in_two_processes(alone: Any) -> None:
@@ -115,10 +114,6 @@ def test_two_devices_train_as_one_does(alone: Any) -> None:
     assert_alike(shared["plain"], expected, tolerance=1e-4)
     assert_alike(shared["mixed"], alone["mixed"], tolerance=1e-4)
     assert shared["plain"]["further"] == 5
-
-
-def test_xla_trains_as_the_plain_step_does(alone: Any) -> None:
-    assert_alike(alone["xla"], alone["plain"], tolerance=1e-4)
 
 
 def assert_alike(ours: Any, theirs: Any, *, tolerance: float) -> None:

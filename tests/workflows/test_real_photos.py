@@ -18,6 +18,7 @@ def photos(assets: Path) -> tk.data.Data:
     return tk.data.from_directory(assets / "hymenoptera", image_size=(SIDE, SIDE), seed=0)
 
 
+@pytest.mark.slow
 def test_ants_and_bees_from_the_folder_to_a_file_that_predicts(
     assets: Path, photos: tk.data.Data, tmp_path: Path
 ) -> None:

@@ -119,7 +119,7 @@ def file_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", [n if n in SMALL else pytest.param(n, marks=pytest.mark.slow) for n in NETWORKS]
+    "name", [n if n in SMALL else pytest.param(n, marks=pytest.mark.exhaustive) for n in NETWORKS]
 )
 def test_a_classifier_has_its_own_weight_file_and_1000_probabilities(
     name: str, file_of: list[str]
