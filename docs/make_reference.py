@@ -35,6 +35,7 @@ ROOMS = (
     "select",
     "spec",
     "testing",
+    "transferability",
 )
 INTERNAL = ("build", "bundle", "engine", "model", "plan", "plots", "predict", "trained")
 """Modules without a page: what users need of them stands at the front door."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from transferkit import plans as plans
     from transferkit import schedules as schedules
     from transferkit import select as select
+    from transferkit import transferability as transferability
     from transferkit.model import TransferModel as TransferModel
     from transferkit.plan import Phase as Phase
     from transferkit.plan import Plan as Plan
@@ -48,6 +49,7 @@ __all__ = [
     "plans",
     "schedules",
     "select",
+    "transferability",
 ]
 
 _HOME = {

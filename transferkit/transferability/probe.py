@@ -1,0 +1,150 @@
+"""The ridge probe: a linear head, scored by leaving out one image after another, exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from transferkit.errors import DataError, explain
+from transferkit.transferability.statistics import Features, Statistics, taken
+
+__all__ = ["RidgeProbe", "ridge_probe"]
+
+Array = np.ndarray[Any, Any]
+PENALTIES = np.logspace(-8, 4, 25)
+"""In units of the features' variance times the images: half a decade from one to the next."""
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeProbe:
+    """A linear head on frozen features, and what leave-one-out says of it.
+
+    Attributes:
+        score: The share of images whose class is predicted by the head trained on all others, 0 to
+            1; for a regression the coefficient of determination (R2) of such predictions, up to 1.
+        penalty: The penalty that was chosen: of those tried the one with the least squared error.
+        penalties: All that were tried, in units of the features' mean variance times the images.
+        scores: The score under each.
+        right: For each image whether its class was predicted; for a regression its squared error.
+        weights: Of the head that was trained on all images (channels, outputs).
+        bias: The same head's (outputs,).
+    """
+
+    score: float
+    penalty: float
+    penalties: Array
+    scores: Array
+    right: Array
+    weights: Array
+    bias: Array
+
+    def __repr__(self) -> str:
+        return f"RidgeProbe(score={self.score:.4f}, penalty={self.penalty:.3g})"
+
+
+def ridge_probe(
+    features: Features, labels: Any = None, *, penalties: Any = PENALTIES
+) -> RidgeProbe:
+    """Train a ridge regression onto the classes' columns, and score it by leave-one-out.
+
+    The head minimises |Y - F W - 1 b'|^2 + penalty |W|^2. With H the matrix that maps Y to its
+    fitted values, the error of image i by the head that never saw it is
+
+        (y_i - yhat_i) / (1 - H_ii),
+
+    exactly, so that one decomposition serves all images and all penalties. The class with the
+    highest output is the prediction; where several have it, none of them counts as right.
+
+    Scores do not change if all features are multiplied by one number or a constant vector is added
+    to them. A class of one image is always wrong: the others say nothing of it.
+
+    Args:
+        features: (images, channels), or `Statistics`.
+        labels: Whole numbers or names for classes (images,), floating point numbers for a
+            regression (images,) or (images, outputs). None with `Statistics`.
+        penalties: What to try, positive, in units of the features' mean variance times the images.
+
+    Returns:
+        The score, and the head of the best penalty: ``features @ weights + bias``.
+
+    Raises:
+        DataError: If features or labels cannot be used, or a penalty is not positive.
+
+    Example:
+        >>> from sklearn.datasets import load_iris
+        >>> from transferkit import transferability
+        >>> transferability.ridge_probe(*load_iris(return_X_y=True))
+        RidgeProbe(score=0.8400, penalty=0.01)
+
+    References:
+        Trevor Hastie, Robert Tibshirani and Jerome Friedman, The Elements of Statistical Learning,
+        2nd edition, 2009, section 7.10.
+    """
+    tried = _checked(penalties)
+    seen = taken(features, labels)
+    columns = seen.numbers if seen.class_names is None else np.eye(len(seen.counts))[seen.ids]
+    squares = seen.centred.singular**2
+    unit = float(squares.sum()) / seen.channels or 1.0
+    shrinking = [squares / (squares + unit * penalty) for penalty in tried]
+    errors, right = _left_out(seen, columns, shrinking)
+    best = int(errors.argmin())
+    scores = right.mean(axis=1) if seen.class_names is not None else _explained(errors, columns)
+    weights = seen.centred.back(
+        (shrinking[best] / seen.centred.singular)[:, None]
+        * seen.centred.onto(columns - columns.mean(axis=0))
+    )
+    bias = columns.mean(axis=0) - seen.mean @ weights
+    penalty = float(tried[best])
+    return RidgeProbe(float(scores[best]), penalty, tried, scores, right[best], weights, bias)
+
+
+def _checked(penalties: Any) -> Array:
+    tried = np.atleast_1d(np.asarray(penalties, np.float64))
+    if tried.ndim == 1 and len(tried) and (tried > 0).all() and np.isfinite(tried).all():
+        return tried
+    raise DataError(
+        explain(
+            "ridge_probe",
+            "a penalty is not a positive number",
+            expected="one or more, above 0",
+            received={"penalties": penalties},
+            mend="ridge_probe(features, labels, penalties=(0.01, 0.1, 1.0))",
+        )
+    )
+
+
+def _left_out(seen: Statistics, columns: Array, shrinking: list[Array]) -> tuple[Array, Array]:
+    """Under each penalty the sum of squared errors, and how each image came out."""
+    mean = columns.mean(axis=0)
+    inner = seen.centred.onto(columns - mean)
+    classes = seen.class_names is not None
+    errors = np.zeros(len(shrinking))
+    right = np.zeros((len(shrinking), seen.count), bool if classes else float)
+    for place, block in seen.centred:
+        wanted, squared = columns[place], block**2
+        for number, shrink in enumerate(shrinking):
+            fitted = mean + block @ (shrink[:, None] * inner)
+            free = np.maximum(1.0 - 1.0 / seen.count - squared @ shrink, 1e-12)
+            off = (wanted - fitted) / free[:, None]
+            lost = np.square(off).sum(axis=1)
+            errors[number] += lost.sum()
+            right[number, place] = _wins(wanted - off, seen.ids[place]) if classes else lost
+    return errors, right
+
+
+def _wins(outputs: Array, ids: Array) -> Array:
+    """Whether each image's own class has a higher output than all others."""
+    rows = np.arange(len(outputs))
+    own = outputs[rows, ids]
+    others = outputs.copy()
+    others[rows, ids] = -np.inf
+    return np.asarray(own > others.max(axis=1))
+
+
+def _explained(errors: Array, columns: Array) -> Array:
+    """R2 against the mean of all other targets."""
+    count = len(columns)
+    alone = np.square((columns - columns.mean(axis=0)) * count / (count - 1)).sum()
+    return np.asarray(1.0 - errors / alone) if alone > 0 else np.zeros(len(errors))
