@@ -66,11 +66,8 @@ def _squares(seen: Statistics) -> Array:
 
 def _within(seen: Statistics) -> tuple[Array, Array]:
     """Each column's square along the singular vectors (columns, rank), and outside them."""
-    if seen.class_names is None:
-        columns, totals = seen.numbers, np.square(seen.numbers).sum(axis=0)
-    else:
-        columns, totals = np.eye(len(seen.counts))[seen.ids], seen.counts.astype(float)
-    shares = np.square(seen.raw.onto(columns)).T
+    totals = np.square(seen.columns).sum(axis=0)
+    shares = np.square(seen.raw.onto(seen.columns)).T
     if seen.raw.rank == seen.count:  # nothing is outside, and the evidence finite all the same
         return shares, np.where(totals > 0, 0.0, NOISE)
     floor = np.where(totals > 0, NOISE * totals, NOISE)

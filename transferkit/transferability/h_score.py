@@ -96,5 +96,5 @@ def shrunk(seen: Statistics) -> tuple[float, float]:
 
 def _between(seen: Statistics) -> Array:
     """The share of the spread along each singular vector that lies between classes (rank,)."""
-    inner = seen.centred.onto(np.eye(len(seen.counts))[seen.ids])
+    inner = seen.centred.onto(seen.columns)
     return np.asarray((inner**2 / seen.counts).sum(axis=1))

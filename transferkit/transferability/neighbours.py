@@ -15,7 +15,7 @@ __all__ = ["knn", "knn_right", "queries"]
 
 Array = np.ndarray[Any, Any]
 QUERIES = 5000
-AT_ONCE = 256
+AT_ONCE = 64
 
 
 def knn(
@@ -81,7 +81,7 @@ def knn_right(seen: Statistics, *, k: int, ties: str = "first", seed: int = 0) -
         )
     table = Rows(seen.features, seen.mean).whole()
     lengths = np.square(table).sum(axis=1)
-    columns = np.eye(len(seen.counts))[seen.ids]
+    columns = seen.columns
     asked = queries(seen.count, QUERIES, seed)
     right = [
         _right(table, lengths, columns, seen.ids, asked[start : start + AT_ONCE], neighbours, ties)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,10 @@ from transferkit.transferability.statistics import Features, Statistics, taken
 __all__ = ["RidgeProbe", "ridge_probe"]
 
 Array = np.ndarray[Any, Any]
-PENALTIES = np.logspace(-8, 4, 25)
-"""In units of the features' variance times the images: half a decade from one to the next."""
+PENALTIES = np.logspace(-8, 4, 13)
+"""In units of the features' variance times the images."""
+AT_ONCE = 1024
+"""Columns of a product."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +87,10 @@ def ridge_probe(
     """
     tried = _checked(penalties)
     seen = taken(features, labels)
-    columns = seen.numbers if seen.class_names is None else np.eye(len(seen.counts))[seen.ids]
+    columns = seen.columns
     squares = seen.centred.singular**2
     unit = float(squares.sum()) / seen.channels or 1.0
-    shrinking = [squares / (squares + unit * penalty) for penalty in tried]
+    shrinking = squares / (squares + unit * tried[:, None])
     errors, right = _left_out(seen, columns, shrinking)
     best = int(errors.argmin())
     scores = right.mean(axis=1) if seen.class_names is not None else _explained(errors, columns)
@@ -115,7 +118,7 @@ def _checked(penalties: Any) -> Array:
     )
 
 
-def _left_out(seen: Statistics, columns: Array, shrinking: list[Array]) -> tuple[Array, Array]:
+def _left_out(seen: Statistics, columns: Array, shrinking: Array) -> tuple[Array, Array]:
     """Under each penalty the sum of squared errors, and how each image came out."""
     mean = columns.mean(axis=0)
     inner = seen.centred.onto(columns - mean)
@@ -123,15 +126,24 @@ def _left_out(seen: Statistics, columns: Array, shrinking: list[Array]) -> tuple
     errors = np.zeros(len(shrinking))
     right = np.zeros((len(shrinking), seen.count), bool if classes else float)
     for place, block in seen.centred:
-        wanted, squared = columns[place], block**2
-        for number, shrink in enumerate(shrinking):
-            fitted = mean + block @ (shrink[:, None] * inner)
-            free = np.maximum(1.0 - 1.0 / seen.count - squared @ shrink, 1e-12)
-            off = (wanted - fitted) / free[:, None]
+        wanted = columns[place]
+        free = np.maximum(1.0 - 1.0 / seen.count - np.square(block) @ shrinking.T, 1e-12)
+        for number, fitted in enumerate(_fitted(block, shrinking, inner)):
+            off = (wanted - mean - fitted) / free[:, number : number + 1]
             lost = np.square(off).sum(axis=1)
             errors[number] += lost.sum()
             right[number, place] = _wins(wanted - off, seen.ids[place]) if classes else lost
     return errors, right
+
+
+def _fitted(block: Array, shrinking: Array, inner: Array) -> Iterator[Array]:
+    """Fitted values under each penalty; of many at once, as narrow products wait for memory."""
+    rank, outputs = inner.shape
+    many = max(1, AT_ONCE // outputs)
+    for start in range(0, len(shrinking), many):
+        some = shrinking[start : start + many]
+        wide = (some.T[:, :, None] * inner[:, None]).reshape(rank, len(some) * outputs)
+        yield from np.moveaxis((block @ wide).reshape(len(block), len(some), outputs), 1, 0)
 
 
 def _wins(outputs: Array, ids: Array) -> Array:

@@ -8,13 +8,13 @@ values under some millionths of the largest count as rounding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Rows", "Spectrum", "decomposed"]
+__all__ = ["Rows", "Spectrum", "decomposed", "gram"]
 
 Array = np.ndarray[Any, Any]
 BLOCK = 4096
@@ -41,8 +41,10 @@ class Rows:
 
     def at(self, place: slice) -> Array:
         """Some of the rows."""
-        block = np.asarray(self.table[place], np.float64)
-        return block if self.shift is None else block - self.shift
+        block = np.array(self.table[place], np.float64)
+        if self.shift is not None:
+            block -= self.shift
+        return block
 
     def whole(self) -> Array:
         """All of them."""
@@ -106,11 +108,12 @@ class Spectrum:
         return self.right
 
 
-def decomposed(rows: Rows, *, floor: float = 0.0) -> Spectrum:
+def decomposed(rows: Rows, gram: Callable[[], Array], *, floor: float = 0.0) -> Spectrum:
     """Decompose a table.
 
     Args:
         rows: The table.
+        gram: Its smaller Gram matrix, which is asked for where the table is large.
         floor: A square beside which what is left of the table may be rounding: that of what was
             taken from its rows.
     """
@@ -120,7 +123,7 @@ def decomposed(rows: Rows, *, floor: float = 0.0) -> Spectrum:
         rank = _rank(singular**2, (max(images, channels) * _EPSILON) ** 2, floor)
         return Spectrum(rows, singular[:rank], left=left[:, :rank])
     tall = channels <= images
-    values, vectors = np.linalg.eigh(_of_channels(rows) if tall else _of_images(rows))
+    values, vectors = np.linalg.eigh(gram())
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     rank = _rank(values, max(images, channels) * _EPSILON, floor)
     kept = np.ascontiguousarray(vectors[:, :rank])
@@ -137,22 +140,28 @@ def _rank(squares: Array, relative: float, floor: float) -> int:
     return int((squares > relative * most).sum()) if most > 0 else 0
 
 
+def gram(rows: Rows) -> Array:
+    """The smaller of F'F (channels, channels) and FF' (images, images)."""
+    images, channels = rows.table.shape
+    return _of_channels(rows) if channels <= images else _of_images(rows)
+
+
 def _of_channels(rows: Rows) -> Array:
     """F'F (channels, channels)."""
     channels = rows.table.shape[1]
-    gram = np.zeros((channels, channels))
+    total = np.zeros((channels, channels))
     for _, block in rows:
-        gram += block.T @ block
-    return gram
+        total += block.T @ block
+    return total
 
 
 def _of_images(rows: Rows) -> Array:
     """FF' (images, images)."""
     images, channels = rows.table.shape
-    gram = np.zeros((images, images))
+    total = np.zeros((images, images))
     for start in range(0, channels, BLOCK):
         part = np.asarray(rows.table[:, start : start + BLOCK], np.float64)
         if rows.shift is not None:
             part = part - rows.shift[start : start + BLOCK]
-        gram += part @ part.T
-    return gram
+        total += part @ part.T
+    return total

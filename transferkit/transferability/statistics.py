@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from transferkit.errors import SpecError, explain
-from transferkit.transferability.spectrum import Rows, Spectrum, decomposed
+from transferkit.transferability.spectrum import Rows, Spectrum, decomposed, gram
 from transferkit.transferability.taking import features_of, targets_of
 
 __all__ = ["Features", "Statistics", "of_classes", "taken"]
@@ -88,12 +88,25 @@ class Statistics:
     def centred(self) -> Spectrum:
         """The decomposition of the features less their mean."""
         floor = self.count * float(self.mean @ self.mean)
-        return decomposed(Rows(self.features, self.mean), floor=floor)
+        return decomposed(Rows(self.features, self.mean), self._gram, floor=floor)
 
     @cached_property
     def raw(self) -> Spectrum:
         """The decomposition of the features as they are."""
-        return decomposed(Rows(self.features))
+        return decomposed(Rows(self.features), self._gram_of_raw)
+
+    @cached_property
+    def _centred_gram(self) -> Array:
+        return gram(Rows(self.features, self.mean))
+
+    def _gram(self) -> Array:
+        return self._centred_gram
+
+    def _gram_of_raw(self) -> Array:
+        """The same of the features as they are, from that of the centred ones where it is tall."""
+        if self.channels > self.count:
+            return gram(Rows(self.features))
+        return np.asarray(self._centred_gram + self.count * np.outer(self.mean, self.mean))
 
     @cached_property
     def counts(self) -> Array:
@@ -101,11 +114,16 @@ class Statistics:
         return np.bincount(self.ids, minlength=len(self.class_names or ()))
 
     @cached_property
+    def columns(self) -> Array:
+        """The targets as columns: 0 and 1 for classes, float64 (images, outputs)."""
+        return self.numbers if self.class_names is None else np.eye(len(self.counts))[self.ids]
+
+    @cached_property
     def class_means(self) -> Array:
         """The mean vector of each class, less that of all (classes, channels)."""
         total = np.zeros((len(self.counts), self.channels))
         for place, block in Rows(self.features, self.mean):
-            add_by_class(total, self.ids[place], block)
+            total += self.columns[place].T @ block
         return np.asarray(total / self.counts[:, None])
 
     @cached_property
@@ -113,8 +131,8 @@ class Statistics:
         """The variance of each channel within each class, over its count (classes, channels)."""
         total = np.zeros((len(self.counts), self.channels))
         for place, block in Rows(self.features, self.mean):
-            ids = self.ids[place]
-            add_by_class(total, ids, (block - self.class_means[ids]) ** 2)
+            block -= self.class_means[self.ids[place]]
+            total += self.columns[place].T @ np.square(block, out=block)
         return np.asarray(total / self.counts[:, None])
 
     @cached_property
@@ -128,13 +146,6 @@ class Statistics:
         for number in range(len(self.counts)):
             members = self.features[np.flatnonzero(self.ids == number)]
             yield np.asarray(members, np.float64) - self.mean
-
-
-def add_by_class(total: Array, ids: Array, rows: Array) -> None:
-    """Add each row to its class's place in `total` (classes, channels)."""
-    order = np.argsort(ids, kind="stable")
-    found, starts = np.unique(ids[order], return_index=True)
-    total[found] += np.add.reduceat(rows[order], starts, axis=0)
 
 
 def taken(features: Features, labels: Any) -> Statistics:

@@ -65,4 +65,5 @@ def transrate(
 def _rate(rows: Array, unit: float) -> float:
     """R, by way of the smaller Gram matrix, which has the same determinant."""
     gram = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
-    return float(0.5 * np.linalg.slogdet(np.eye(len(gram)) + gram / (len(rows) * unit))[1])
+    root = np.linalg.cholesky(np.eye(len(gram)) + gram / (len(rows) * unit))
+    return float(np.log(np.diag(root)).sum())
