@@ -30,6 +30,7 @@ ROOMS = (
     "heads",
     "history",
     "plans",
+    "ranking",
     "running",
     "schedules",
     "select",

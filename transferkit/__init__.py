@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from transferkit.model import TransferModel as TransferModel
     from transferkit.plan import Phase as Phase
     from transferkit.plan import Plan as Plan
+    from transferkit.ranking import rank as rank
+    from transferkit.ranking import rank_layers as rank_layers
     from transferkit.running import Engine as Engine
     from transferkit.trained import TrainedModel as TrainedModel
     from transferkit.trained import load as load
@@ -47,6 +49,8 @@ __all__ = [
     "heads",
     "load",
     "plans",
+    "rank",
+    "rank_layers",
     "schedules",
     "select",
     "transferability",
@@ -59,6 +63,8 @@ _HOME = {
     "TrainedModel": "transferkit.trained",
     "TransferModel": "transferkit.model",
     "load": "transferkit.trained",
+    "rank": "transferkit.ranking",
+    "rank_layers": "transferkit.ranking",
 }
 
 

@@ -26,7 +26,7 @@ STAIRS: tuple[tuple[str, frozenset[str]], ...] = tuple(
         ("descriptions", "select freeze schedules plan plans spec running history plots"),
         ("materials", "backbones heads objectives augment data transferability"),
         ("assembly", "build engine"),
-        ("after training", "predict evaluate bundle rank check calibrate adapt interpret"),
+        ("after training", "predict evaluate bundle ranking check calibrate adapt interpret"),
         ("the hall", "trained"),
         ("the face", "model"),
         ("guests", "tune track testing"),

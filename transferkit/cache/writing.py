@@ -68,6 +68,10 @@ class Writer:
             )
         return self._entry
 
+    def tell(self, about: Mapping[str, Any]) -> None:
+        """Say more of the entry, such as how long it took, before its block has ended."""
+        self._manifest = replace(self._manifest, about={**self._manifest.about, **plain(about)})
+
     def claim(self) -> None:
         """Make the files, in their size but without room on the disk, and say they are in use."""
         self._folder.mkdir()

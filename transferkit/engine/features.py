@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ Rows = Iterator[tuple[dict[int, Any], Any]]
 """Batches of tensors by their number in the program, with their targets."""
 
 _TARGETS = "targets"
+_SECONDS = "seconds a view"
 PIXELS: tuple[int, ...] = (0,)
 """The tensors that a network starts from."""
 
@@ -69,11 +71,14 @@ class Features:
             holds the bits of bfloat16.
         targets: float32 ``(rows, outputs)``.
         extracted: On how many views of pictures the frozen layers had to be run.
+        seconds: How long a view took when it was computed, the first batch left out; None if there
+            was no other, or nobody measured it.
     """
 
     arrays: tuple[Array, ...]
     targets: Array
     extracted: int
+    seconds: float | None = None
 
 
 def find(store: Store, prefix: Prefix, cut: Cut, pictures: Pictures) -> Features | None:
@@ -162,6 +167,7 @@ def _written(
     with ExitStack() as stack:
         writers = [stack.enter_context(_writer(store, prefix, cut, pictures)) for cut in wanted]
         shown = stack.enter_context(Progress("features", pictures.rows, verbose=verbose))
+        began, first = 0.0, 0
         for values, targets in rows:
             part = slice(shown.done, shown.done + len(targets))
             for cut, writer in zip(wanted, writers, strict=True):
@@ -169,6 +175,12 @@ def _written(
                 if pictures.mixes:
                     writer.arrays[_TARGETS][part] = targets
             shown.advance(len(targets))
+            if not first:  # which compiles
+                began, first = time.perf_counter(), shown.done
+        if shown.done > first:
+            seconds = (time.perf_counter() - began) / (shown.done - first)
+            for writer in writers:
+                writer.tell({_SECONDS: float(f"{seconds:.3g}")})
     return [writer.entry for writer in writers]
 
 
@@ -224,7 +236,7 @@ def _about(prefix: Prefix, cut: Cut, pictures: Pictures) -> dict[str, Any]:
 def _features(entry: Entry, cut: Cut, pictures: Pictures, extracted: int) -> Features:
     arrays = tuple(entry.arrays[str(number)] for number in range(len(cut.tensors)))
     own = entry.arrays[_TARGETS] if pictures.mixes else pictures.row_targets()
-    return Features(arrays, own, extracted)
+    return Features(arrays, own, extracted, entry.about.get(_SECONDS))
 
 
 def _bits(values: Any, dtype: Any) -> Array:

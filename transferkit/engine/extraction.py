@@ -1,0 +1,97 @@
+"""The vectors that a frozen network gives of pictures: one pass, kept as a training does it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from transferkit._types import KerasModel
+from transferkit.augment import Pipeline
+from transferkit.engine.choices import choose_prefix
+from transferkit.engine.cut import Cut, candidates
+from transferkit.engine.features import read_values
+from transferkit.engine.frozen import Frozen
+from transferkit.engine.machine import machine
+from transferkit.engine.pictures import Pictures
+from transferkit.engine.program import Program, read
+from transferkit.engine.setup import store_of
+from transferkit.errors import BackboneError, explain
+from transferkit.running import Engine
+
+__all__ = ["Extracted", "extract"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Extracted:
+    """What came out.
+
+    Attributes:
+        vectors: float32 (images, channels), on the disk if the cache has them.
+        seconds: How long a picture took when they were computed; None if nobody measured it.
+        work: Multiply-adds for a picture.
+    """
+
+    vectors: Array
+    seconds: float | None
+    work: int
+
+
+def extract(
+    network: KerasModel,
+    pixels: Any,
+    *,
+    kinds: Collection[str],
+    engine: Engine,
+    verbose: int = 0,
+) -> Extracted:
+    """Run pictures through a network whose layers are all frozen, or read what a run has kept.
+
+    Args:
+        network: From pixels (batch, height, width, channels) to one vector (batch, channels).
+        pixels: ``pixels[indices]`` gives (n, height, width, channels).
+        kinds: The kinds of its layers, by which the rules choose.
+        engine: How it is run; a strategy takes no part.
+        verbose: 0 silent, 1 or 2 shows how far it is.
+
+    Raises:
+        BackboneError: If the network draws random numbers.
+    """
+    here, count = machine(), len(pixels)
+    program = read(network)
+    cut = _whole(program)
+    if cut is None:
+        raise _random(network.name)
+    choice = choose_prefix(engine, here, kinds, count)
+    pictures = Pictures(pixels, np.zeros((count, 1), np.float32), Pipeline(()))
+    frozen = Frozen(program, choice, store_of(engine), engine, here, count, verbose)
+    supply = frozen.supply(cut, pictures, None, cached=True)
+    if supply.train is not None:
+        (kept,) = supply.train.arrays
+        return Extracted(read_values(kept), supply.train.seconds, program.work)
+    if supply.run is None:
+        raise _random(network.name)
+    run = supply.run
+    parts = [np.asarray(run(images)[0], np.float32) for images, _ in pictures.batches()]
+    return Extracted(np.concatenate(parts), None, program.work)
+
+
+def _whole(program: Program) -> Cut | None:
+    """The cut that leaves nothing behind it; None if something before it is random."""
+    *_, last = [None, *candidates(program)]
+    return last if last is not None and last.tensors == (program.end,) else None
+
+
+def _random(name: str) -> BackboneError:
+    return BackboneError(
+        explain(
+            "features",
+            f"{name} gives other numbers each time, though all its layers are frozen",
+            expected="a network that draws no random numbers in inference",
+            mend="leave out the layers that draw",
+        )
+    )

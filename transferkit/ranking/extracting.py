@@ -1,0 +1,148 @@
+"""Features of a split for many backbones, each once: through the engine and its cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from transferkit import _keras, backbones, build
+from transferkit import freeze as freezing
+from transferkit._types import KerasModel, Tensor
+from transferkit.data import Split
+from transferkit.engine.extraction import Extracted, extract
+from transferkit.errors import BackboneError, SpecError, explain
+from transferkit.running import Engine
+from transferkit.spec import Backbone, BackboneInfo, BackboneNetwork, ModelSpec
+
+__all__ = ["Source", "embedded", "labels_of", "layered", "loaded", "named", "source_of"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A backbone and the weights to start from.
+
+    Attributes:
+        backbone: Its name, or itself.
+        weights: As `TransferModel` takes them.
+    """
+
+    backbone: str | BackboneNetwork
+    weights: str | None
+
+    @property
+    def info(self) -> BackboneInfo:
+        """What is known of it."""
+        if isinstance(self.backbone, str):
+            return backbones.info(self.backbone)
+        return self.backbone.info
+
+
+def source_of(candidate: Any, weights: Any, *, verb: str) -> Source:
+    """A candidate as callers give it: a name, a backbone, or a model, whose own weights count.
+
+    Raises:
+        UnknownNameError: If there is no such backbone.
+        SpecError: If it is none of these.
+    """
+    spec = getattr(candidate, "spec", None)
+    if isinstance(spec, ModelSpec):
+        return Source(spec.backbone, spec.weights)
+    chosen = None if weights is None else str(weights)
+    if isinstance(candidate, str):
+        return Source(":".join(backbones.find(candidate)), chosen)
+    if backbones.is_network(candidate):
+        return Source(candidate, chosen)
+    raise SpecError(
+        explain(
+            verb,
+            f"{type(candidate).__name__} is no candidate",
+            expected="a name of tk.backbones.names(), a backbone, or a TransferModel",
+            received={"candidate": candidate},
+            mend=f'{verb}(["keras:MobileNetV2", "keras:ResNet50"], photos)',
+        )
+    )
+
+
+def named(sources: Sequence[Source]) -> list[str]:
+    """A name for each, with its weights where two have the same backbone."""
+    bare = [source.info.name for source in sources]
+    names: list[str] = []
+    for source, name in zip(sources, bare, strict=True):
+        weights = "random" if source.weights is None else source.weights.replace("\\", "/")
+        told = name if bare.count(name) == 1 else f"{name} ({weights.rsplit('/', 1)[-1]})"
+        names.append(told if told not in names else f"{told} #{1 + len(names)}")
+    return names
+
+
+def loaded(source: Source, split: Split, *, seed: int) -> tuple[Backbone, Split]:
+    """The backbone, all of it frozen, and the split at the size that it takes."""
+    size = split.image_size or source.info.image_size
+    sized = split.resized(size)
+    with build.seeded(seed):
+        shape = (*size, split.channels)
+        body = backbones.load(source.backbone, input_shape=shape, weights=source.weights)
+    build.freeze(body.network, body.table, freezing.backbone())
+    return body, sized
+
+
+def embedded(body: Backbone, split: Split, engine: Engine, verbose: int) -> Extracted:
+    """The pooled vectors of a split."""
+    network = _network(body, [_pooled(body.embedding, "embedding")])
+    return extract(
+        network, split.pixels(verbose=verbose), kinds=_kinds(body), engine=engine, verbose=verbose
+    )
+
+
+def layered(
+    body: Backbone, split: Split, engine: Engine, verbose: int
+) -> tuple[Extracted, list[slice]]:
+    """The pooled vectors behind every block, side by side, and where each of them lies."""
+    ends = [_pooled(end, f"pooled_{i}") for i, end in enumerate(body.block_ends)]
+    widths = np.cumsum([0, *(int(end.shape[-1]) for end in ends)])
+    network = _network(body, ends)
+    found = extract(
+        network, split.pixels(verbose=verbose), kinds=_kinds(body), engine=engine, verbose=verbose
+    )
+    return found, [slice(int(a), int(b)) for a, b in pairwise(widths)]
+
+
+def labels_of(split: Split) -> Array:
+    """Class numbers, or float64 rows where a picture has numbers or several labels."""
+    single = bool(split.class_names) and split.labels.ndim == 1
+    return split.labels if single else np.asarray(split.labels, np.float64)
+
+
+def _network(body: Backbone, vectors: Sequence[Tensor]) -> KerasModel:
+    keras = _keras.keras()
+    (entry,) = body.network.inputs
+    joined = vectors[0] if len(vectors) == 1 else keras.layers.Concatenate()(list(vectors))
+    return keras.Model(entry, joined, name=body.network.name)
+
+
+def _pooled(tensor: Tensor, name: str) -> Tensor:
+    """A vector for each picture: the mean over places, where there are places."""
+    layers = _keras.keras().layers
+    if len(tensor.shape) == 2:
+        return tensor
+    if len(tensor.shape) == 4:
+        return layers.GlobalAveragePooling2D(name=name)(tensor)
+    if len(tensor.shape) == 3:
+        return layers.GlobalAveragePooling1D(name=name)(tensor)
+    raise BackboneError(
+        explain(
+            "features",
+            f"a tensor of shape {tuple(tensor.shape)} is no map and no vector",
+            expected="(batch, channels), (batch, places, channels) or (batch, height, width, "
+            "channels)",
+        )
+    )
+
+
+def _kinds(body: Backbone) -> set[str]:
+    return {layer.kind for layer in body.table}
