@@ -22,6 +22,7 @@ ROOMS = (
     "augment.operation",
     "backbones",
     "cache",
+    "check",
     "data",
     "engine.report",
     "errors",

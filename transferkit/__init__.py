@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from transferkit import schedules as schedules
     from transferkit import select as select
     from transferkit import transferability as transferability
+    from transferkit.check import check_transfer as check_transfer
     from transferkit.model import TransferModel as TransferModel
     from transferkit.plan import Phase as Phase
     from transferkit.plan import Plan as Plan
@@ -43,6 +44,7 @@ __all__ = [
     "augment",
     "backbones",
     "cache",
+    "check_transfer",
     "data",
     "errors",
     "freeze",
@@ -62,6 +64,7 @@ _HOME = {
     "Plan": "transferkit.plan",
     "TrainedModel": "transferkit.trained",
     "TransferModel": "transferkit.model",
+    "check_transfer": "transferkit.check",
     "load": "transferkit.trained",
     "rank": "transferkit.ranking",
     "rank_layers": "transferkit.ranking",

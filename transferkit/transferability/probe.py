@@ -16,6 +16,7 @@ __all__ = ["RidgeProbe", "ridge_probe"]
 Array = np.ndarray[Any, Any]
 PENALTIES = np.logspace(-8, 4, 13)
 """In units of the features' variance times the images."""
+ROUNDING = 1e-9
 AT_ONCE = 1024
 """Columns of a product."""
 
@@ -30,7 +31,8 @@ class RidgeProbe:
         penalty: The penalty that was chosen: of those tried the one with the least squared error.
         penalties: All that were tried, in units of the features' mean variance times the images.
         scores: The score under each.
-        right: For each image whether its class was predicted; for a regression its squared error.
+        right: For each image 1 if its class was predicted, 0 if not, a part if several were; for a
+            regression its squared error.
         weights: Of the head that was trained on all images (channels, outputs).
         bias: The same head's (outputs,).
     """
@@ -58,7 +60,9 @@ def ridge_probe(
         (y_i - yhat_i) / (1 - H_ii),
 
     exactly, so that one decomposition serves all images and all penalties. The class with the
-    highest output is the prediction; where several have it, none of them counts as right.
+    highest output is the prediction; where several have it, each counts for its part. To the
+    outputs comes what an image takes from its class's share when it is left out, 1 / (images - 1):
+    else features that say nothing would always be wrong of classes that are equally frequent.
 
     Scores do not change if all features are multiplied by one number or a constant vector is added
     to them. A class of one image is always wrong: the others say nothing of it.
@@ -124,7 +128,7 @@ def _left_out(seen: Statistics, columns: Array, shrinking: Array) -> tuple[Array
     inner = seen.centred.onto(columns - mean)
     classes = seen.class_names is not None
     errors = np.zeros(len(shrinking))
-    right = np.zeros((len(shrinking), seen.count), bool if classes else float)
+    right = np.zeros((len(shrinking), seen.count))
     for place, block in seen.centred:
         wanted = columns[place]
         free = np.maximum(1.0 - 1.0 / seen.count - np.square(block) @ shrinking.T, 1e-12)
@@ -132,7 +136,10 @@ def _left_out(seen: Statistics, columns: Array, shrinking: Array) -> tuple[Array
             off = (wanted - mean - fitted) / free[:, number : number + 1]
             lost = np.square(off).sum(axis=1)
             errors[number] += lost.sum()
-            right[number, place] = _wins(wanted - off, seen.ids[place]) if classes else lost
+            if classes:
+                outputs = wanted - off + (wanted - mean) / (seen.count - 1)
+                lost = _won(outputs, seen.ids[place])
+            right[number, place] = lost
     return errors, right
 
 
@@ -146,13 +153,10 @@ def _fitted(block: Array, shrinking: Array, inner: Array) -> Iterator[Array]:
         yield from np.moveaxis((block @ wide).reshape(len(block), len(some), outputs), 1, 0)
 
 
-def _wins(outputs: Array, ids: Array) -> Array:
-    """Whether each image's own class has a higher output than all others."""
-    rows = np.arange(len(outputs))
-    own = outputs[rows, ids]
-    others = outputs.copy()
-    others[rows, ids] = -np.inf
-    return np.asarray(own > others.max(axis=1))
+def _won(outputs: Array, ids: Array) -> Array:
+    """1 where an image's own class has the highest output, and its part where others share it."""
+    leading = outputs >= outputs.max(axis=1, keepdims=True) - ROUNDING
+    return np.asarray(leading[np.arange(len(ids)), ids] / leading.sum(axis=1))
 
 
 def _explained(errors: Array, columns: Array) -> Array:

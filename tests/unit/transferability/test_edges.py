@@ -78,6 +78,9 @@ def test_features_that_are_all_alike_say_nothing() -> None:
     assert transferability.regularized_h_score(*alike) == 0
     assert transferability.transrate(*alike) == 0
     assert transferability.parc(*alike) == 0
+    assert probed(*alike) == pytest.approx(1 / 3)
+    uneven = np.array([0] * 8 + [1] * 4)
+    assert probed(np.zeros((12, 3)), uneven) == pytest.approx(8 / 12)
     assert transferability.gbc(*alike) == pytest.approx(-6)
 
 

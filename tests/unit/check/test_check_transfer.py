@@ -1,0 +1,199 @@
+"""Whether transfer helped: the verdict on planted cases, and on none."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import transferkit as tk
+from transferkit import _keras
+from transferkit.check import TransferCheck
+from transferkit.check.probing import _random_twin, _shrunk
+from transferkit.check.verdict import compared, judged, quantile_of_t
+from transferkit.errors import DataError, SpecError
+from transferkit.ranking.extracting import Source
+from transferkit.spec import BackboneNetwork
+
+keras = _keras.keras()
+Array = np.ndarray[Any, Any]
+SIDE, COUNT = 16, 120
+LABELS = np.arange(COUNT) % 2
+OFF = tk.Engine(cache=False, prefix="tensorflow")
+
+
+def network(kernel: Array, name: str = "tiny") -> BackboneNetwork:
+    pixels = keras.Input((SIDE, SIDE, 3))
+    x = keras.layers.Conv2D(4, 3, use_bias=False, name="conv")(pixels)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x = keras.layers.ReLU(name="relu")(x)
+    made = keras.Model(pixels, x, name=name)
+    made.get_layer("conv").kernel.assign(kernel)
+    return tk.backbones.from_keras(made, preprocessing="unit")
+
+
+def edges() -> Array:
+    kernel = np.zeros((3, 3, 3, 4), np.float32)
+    kernel[0, :, :, 0], kernel[2, :, :, 0] = 1, -1
+    kernel[:, 0, :, 1], kernel[:, 2, :, 1] = 1, -1
+    return kernel
+
+
+@pytest.fixture(scope="module")
+def stripes() -> tk.data.Data:
+    """Faint stripes across or down on noise: a filter for edges sees them, others hardly do."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 160, (COUNT, SIDE, SIDE, 3))
+    for picture, label in zip(pixels, LABELS, strict=True):
+        view = picture if label else picture.transpose(1, 0, 2)
+        view[int(rng.integers(0, 4)) :: 4] += 18
+    return tk.data.from_arrays(pixels.astype(np.uint8), LABELS, val=0)
+
+
+def checked(model: Any, photos: tk.data.Data, **more: Any) -> TransferCheck:
+    return tk.check_transfer(model, photos, engine=OFF, verbose=0, **more)
+
+
+def test_a_source_that_sees_what_matters_helps(stripes: tk.data.Data) -> None:
+    found = checked(network(edges()), stripes)
+    assert found.verdict == "positive"
+    assert found.high < 0
+    assert found.gap == pytest.approx(found.risk_with - found.risk_without)
+    assert found.risk_with < 0.2
+    assert (found.images, len(found.risks_without)) == (COUNT, 5)
+
+
+def test_a_source_that_sees_nothing_hurts_where_random_filters_see(stripes: tk.data.Data) -> None:
+    bright = np.asarray(stripes.train.pixels()) // 2
+    bright[LABELS == 1] += 60
+    photos = tk.data.from_arrays(bright, LABELS, val=0)
+    found = checked(network(np.zeros((3, 3, 3, 4), np.float32)), photos)
+    assert found.verdict == "negative"
+    assert found.low > 0
+    assert "another source" in found.advice[0]
+    assert found.advice[1].startswith("warning: the bare pixels do better")
+
+
+def test_the_same_seed_gives_the_same_check(stripes: tk.data.Data) -> None:
+    first, again, other = (
+        checked(network(edges()), stripes, inits=2, seed=seed) for seed in (3, 3, 4)
+    )
+    assert first == again
+    assert first.risks_without != other.risks_without
+    assert first.risk_with == other.risk_with
+
+
+def test_a_random_networks_statistics_are_those_of_the_pictures(stripes: tk.data.Data) -> None:
+    body: Any = _random_twin(Source(network(edges()), None), stripes.train, seed=1)
+    pixels = np.asarray(stripes.train.pixels(), np.float32)
+    until = keras.Model(body.network.inputs[0], body.network.get_layer("norm").output)
+    made = np.asarray(until(pixels, training=True))
+    np.testing.assert_allclose(made.mean(axis=(0, 1, 2)), 0, atol=5e-2)
+    np.testing.assert_allclose(made.std(axis=(0, 1, 2)), 1, atol=5e-2)
+    assert not body.network.get_layer("conv").trainable
+
+
+def test_numbers_are_compared_by_their_squared_error(stripes: tk.data.Data) -> None:
+    pixels = np.asarray(stripes.train.pixels())
+    numbers = pixels.mean(axis=(1, 2, 3))
+    photos = tk.data.from_arrays(pixels, numbers, task="values", val=0)
+    found = checked(network(np.zeros((3, 3, 3, 4), np.float32)), photos)
+    assert found.risk_with == pytest.approx((COUNT / (COUNT - 1)) ** 2, rel=0.01)
+    assert found.risk_of_pixels < found.risk_with
+    assert found.verdict == "negative"
+
+
+def test_a_check_is_printed_drawn_and_kept(stripes: tk.data.Data, tmp_path: Path) -> None:
+    found = checked(network(edges(), "edges"), stripes, inits=2)
+    text = repr(found)
+    assert text.splitlines()[0].split() == ["Transfer:", found.verdict + ",", "on", "120", "images"]
+    assert "edges (pretrained)" in text
+    assert "below 0 the source helps" in text
+    assert "<table" in found._repr_html_()
+    assert TransferCheck.from_config(found.to_config()) == found
+    figure = found.plot()
+    figure.savefig(tmp_path / "check.png")
+    (axes,) = figure.axes
+    told = [each.get_text() for each in axes.get_yticklabels()]
+    assert told == ["pixels", "random", "pretrained"]
+
+
+def test_what_cannot_be_checked_is_refused(stripes: tk.data.Data) -> None:
+    with pytest.raises(SpecError, match="VGG16 has random weights, so that nothing is transferred"):
+        checked("VGG16", stripes, weights=None)
+    with pytest.raises(SpecError, match="nothing can be compared"):
+        checked("VGG16", stripes, inits=1)
+    with pytest.raises(SpecError, match="nothing can be compared"):
+        checked("VGG16", stripes, margin=-0.1)
+    with pytest.raises(DataError, match="no split called 'test'"):
+        checked("VGG16", stripes, split="test")
+    few = tk.data.from_arrays(np.zeros((3, SIDE, SIDE, 3), np.uint8), [0, 1, 0], val=0)
+    with pytest.raises(DataError, match="the split has 3 pictures"):
+        checked("VGG16", few)
+
+
+def test_pixels_are_shrunk_to_mean_colours() -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 255, (3, 24, 40, 3), dtype=np.uint8)
+    photos = tk.data.from_arrays(pixels, [0, 1, 0], val=0)
+    wanted = pixels.reshape(3, 8, 3, 8, 5, 3).mean(axis=(2, 4)).reshape(3, -1)
+    np.testing.assert_allclose(_shrunk(photos.train), wanted, rtol=1e-5)
+
+
+# The interval.
+
+
+def drawn(generator: Any, networks: int, images: int, *, spread: float) -> Array:
+    """Losses of networks whose risks differ, on images that are hard for all or for none."""
+    risks = np.clip(generator.normal(0.35, spread, networks), 0.02, 0.98)
+    hardness = generator.uniform(-0.3, 0.3, images)
+    chances = np.clip(risks[:, None] + hardness, 0, 1)
+    return np.asarray(generator.uniform(size=(networks, images)) < chances).astype(float)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.03, 0.1])
+@pytest.mark.parametrize("images", [20, 200])
+def test_one_more_random_network_is_rarely_called_better_or_worse(
+    images: int, spread: float
+) -> None:
+    generator = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(400):
+        losses = drawn(generator, 6, images, spread=spread)
+        verdict, *_ = compared(losses[0], losses[1:], margin=0.02)
+        wrong += verdict in ("positive", "negative")
+    assert wrong / 400 <= 0.05 + 1.96 * math.sqrt(0.05 * 0.95 / 400)
+
+
+def test_a_source_that_is_clearly_better_is_found() -> None:
+    generator = np.random.default_rng(0)
+    found = []
+    for _ in range(50):
+        losses = drawn(generator, 5, 200, spread=0.03)
+        source = np.asarray(generator.uniform(size=200) < 0.1).astype(float)
+        found.append(compared(source, losses, margin=0.02)[0])
+    assert found.count("positive") >= 48
+
+
+def test_images_that_all_agree_do_not_make_an_interval_of_nothing() -> None:
+    verdict, gap, low, high = compared(np.zeros(4), np.ones((3, 4)), margin=0.02)
+    assert (verdict, gap) == ("positive", -1)
+    assert low < -1 < high < 0
+    verdict, gap, low, high = compared(np.zeros(500), np.zeros((3, 500)), margin=0.02)
+    assert (verdict, gap) == ("none", 0)
+
+
+def test_an_interval_is_read_by_where_it_lies() -> None:
+    assert judged(-0.2, -0.1, 0.02) == "positive"
+    assert judged(0.1, 0.2, 0.02) == "negative"
+    assert judged(-0.01, 0.02, 0.02) == "none"
+    assert judged(-0.03, 0.01, 0.02) == "undecided"
+
+
+@pytest.mark.parametrize("freedom", [1.5, 2.0, 4.0, 30.0, 1000.0])
+def test_quantiles_are_those_of_students_t(freedom: float) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    assert quantile_of_t(0.975, freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-4)

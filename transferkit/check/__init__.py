@@ -1,0 +1,9 @@
+"""Did the transfer help? The pretrained features against those of the same network at random."""
+
+from __future__ import annotations
+
+from transferkit.check.probing import check_transfer as check_transfer
+from transferkit.check.verdict import TransferCheck as TransferCheck
+from transferkit.check.verdict import Verdict as Verdict
+
+__all__ = ["TransferCheck", "Verdict", "check_transfer"]

@@ -1,0 +1,192 @@
+"""From the errors of two arms to a verdict with its interval, and what to try next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from transferkit._figures import new_figure, text_style
+from transferkit._text import counted, html_summary, printable, text_summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["TransferCheck", "Verdict", "compared"]
+
+Array = np.ndarray[Any, Any]
+Verdict = Literal["positive", "none", "negative", "undecided"]
+LEVEL = 0.95
+
+_NEXT: Mapping[str, str] = {
+    "positive": "go on with these weights",
+    "none": "the source neither helps nor hurts here: a smaller network, or one that was trained "
+    "on pictures nearer to these (tk.rank compares them)",
+    "negative": "another source (tk.rank compares them), a cut at an earlier block "
+    "(tk.rank_layers), or training from random weights (weights=None)",
+    "undecided": "more pictures, or more random networks: check_transfer(..., inits=10)",
+}
+
+
+@dataclass(frozen=True)
+class TransferCheck:
+    """What a comparison with and without the source came to.
+
+    The negative transfer gap is the risk with the source less that without it: below 0 the source
+    helps. The interval holds what another random network and another sample of images would have
+    given in 95 of 100 cases.
+
+    Attributes:
+        verdict: ``"positive"`` if the interval lies below 0, ``"negative"`` if above, ``"none"`` if
+            it holds 0 and stays within `margin`, else ``"undecided"``.
+        gap: The negative transfer gap.
+        low: Where its interval begins.
+        high: Where it ends.
+        risk_with: The risk with the source: a share of wrong images, or for numbers and several
+            labels the mean squared error over the targets' variance.
+        risks_without: That of each random network.
+        risk_of_pixels: That of the pixels themselves, shrunk to 8 x 8: no part of the verdict.
+        images: How many they were measured on.
+        margin: How large a gap is nothing to speak of.
+        backbone: What was checked.
+        weights: The source.
+
+    References:
+        Zirui Wang et al., Characterizing and Avoiding Negative Transfer, CVPR 2019.
+    """
+
+    verdict: Verdict
+    gap: float
+    low: float
+    high: float
+    risk_with: float
+    risks_without: tuple[float, ...]
+    risk_of_pixels: float
+    images: int
+    margin: float
+    backbone: str = ""
+    weights: str = ""
+
+    @property
+    def risk_without(self) -> float:
+        """The mean risk of the random networks."""
+        return float(np.mean(self.risks_without))
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What to try next, in words."""
+        told = [_NEXT[self.verdict]]
+        if self.risk_of_pixels < self.risk_with:
+            told.append(
+                "warning: the bare pixels do better than the source's features; look at the "
+                "preprocessing, and at whether the classes differ in colour alone"
+            )
+        return tuple(told)
+
+    def to_config(self) -> dict[str, Any]:
+        """A JSON-ready form; `from_config` is the inverse."""
+        return {**asdict(self), "risks_without": list(self.risks_without)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> TransferCheck:
+        """The inverse of `to_config`."""
+        return cls(**{**config, "risks_without": tuple(config["risks_without"])})
+
+    def plot(self) -> Figure:
+        """The risks of both arms, and of the pixels.
+
+        Raises:
+            MissingExtraError: If matplotlib is not installed.
+        """
+        needed = "check.plot()"
+        figure = new_figure(6.0, 2.6, needed_for=needed)
+        style = text_style(needed_for=needed)
+        axes = figure.subplots()
+        axes.scatter(self.risks_without, [1.0] * len(self.risks_without), color="C1", alpha=0.7)
+        width = (self.high - self.low) / 2
+        axes.errorbar(
+            [self.risk_with], [2.0], xerr=[[width], [width]], fmt="o", capsize=4, color="C0"
+        )
+        axes.scatter([self.risk_of_pixels], [0.0], color="#808080", marker="s")
+        labels = ["pixels", "random", printable(self.weights) or "source"]
+        axes.set_yticks([0, 1, 2], labels, **style)
+        axes.set_ylim(-0.6, 2.6)
+        axes.set_xlabel("risk")
+        axes.set_title(f"{printable(self.backbone)}: transfer {self.verdict}", fontsize=10, **style)
+        axes.grid(axis="x", alpha=0.3)
+        return figure
+
+    def __repr__(self) -> str:
+        return text_summary(self._summary())
+
+    def _repr_html_(self) -> str:
+        return html_summary(self._summary())
+
+    def _summary(self) -> list[tuple[str, str]]:
+        without = f"{self.risk_without:.3f} ({min(self.risks_without):.3f} to "
+        without += f"{max(self.risks_without):.3f}, {counted(len(self.risks_without), 'network')})"
+        gap = f"{self.gap:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+        return [
+            ("Transfer", f"{self.verdict}, on {counted(self.images, 'image')}"),
+            ("backbone", f"{self.backbone} ({self.weights})"),
+            ("gap in risk", f"{gap}; below 0 the source helps"),
+            ("risk with it", f"{self.risk_with:.3f}"),
+            ("risk without", without),
+            ("risk of pixels", f"{self.risk_of_pixels:.3f}"),
+            ("what next", "; ".join(self.advice)),
+        ]
+
+
+def compared(
+    lost: Array, lost_without: Array, *, margin: float
+) -> tuple[Verdict, float, float, float]:
+    """The verdict, the gap, and where its interval begins and ends.
+
+    Two things vary: which random network the source is compared with, and which images both are
+    measured on. With s^2 the variance of the k random networks' risks and d_i the difference of the
+    losses of image i, another random network lies within the gap's
+
+        standard error^2 = s^2 (1 + 1/k) + var(d) / n,
+
+    with degrees of freedom by Welch and Satterthwaite. If the source were one more random network,
+    the interval would miss 0 in 5 of 100 cases at most: part of the second term is in the first one
+    too. Images that all agree still count as one that does not.
+
+    Args:
+        lost: The loss of each image with the source (images,).
+        lost_without: With each random network (networks, images), two or more.
+        margin: How large a gap is nothing to speak of.
+    """
+    networks, images = lost_without.shape
+    gap = float(lost.mean() - lost_without.mean())
+    among = float(lost_without.mean(axis=1).var(ddof=1)) * (1 + 1 / networks)
+    scale = float(max(lost.max(), lost_without.max(), 1e-12))
+    apart = lost - lost_without.mean(axis=0)
+    within = max(float(apart.var(ddof=1)) / images, (scale / images) ** 2)
+    freedom = (among + within) ** 2 / (among**2 / (networks - 1) + within**2 / max(images - 1, 1))
+    reach = quantile_of_t(0.5 + LEVEL / 2, freedom) * float(np.sqrt(among + within))
+    low, high = gap - reach, gap + reach
+    return judged(low, high, margin), gap, low, high
+
+
+def judged(low: float, high: float, margin: float) -> Verdict:
+    """What an interval of the gap says."""
+    if high < 0:
+        return "positive"
+    if low > 0:
+        return "negative"
+    return "none" if low >= -margin and high <= margin else "undecided"
+
+
+def quantile_of_t(probability: float, freedom: float) -> float:
+    """The quantile of Student's t, `probability` in [0.5, 1).
+
+    With t = sqrt(freedom) tan(a) its density is proportional to cos(a)^(freedom - 1).
+    """
+    angles = np.linspace(0.0, np.pi / 2, 200_001)
+    density = np.cos(angles) ** (freedom - 1)
+    mass = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
+    angle = np.interp(2 * probability - 1, mass / mass[-1], angles)
+    return float(np.sqrt(freedom) * np.tan(angle))
