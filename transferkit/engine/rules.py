@@ -64,6 +64,7 @@ class Measured:
 
 FORWARD = "nox -s bench -- forward forward-openvino"
 LOWERED = "nox -s bench -- xla-depthwise"
+TEN = "nox -s bench -- xla-forward"
 PAIRS = "by hand, nine pairs on a processor without bfloat16"
 MEASURED = (
     Measured("cpu", "ResNet50", "forward, constants against keras predict", 1.8),
@@ -106,6 +107,11 @@ MEASURED = (
     Measured(
         "cpu", "EfficientNetB0", "forward in float32, XLA with lowered depthwise", 1.29, LOWERED
     ),
+    Measured("cpu", "MobileNet", "forward in float32 at 96, XLA against without", 1.28, TEN),
+    Measured("cpu", "EfficientNetV2B0", "forward in float32 at 96, XLA against without", 1.19, TEN),
+    Measured("cpu", "VGG16", "forward in float32 at 96, XLA against without", 0.95, TEN),
+    Measured("cpu", "ResNet50V2", "forward in float32 at 96, XLA against without", 1.10, TEN),
+    Measured("cpu", "InceptionV3", "forward in float32 at 128, XLA against without", 0.69, TEN),
 )
 """What the rules rest on: 2 cores, TensorFlow 2.21. What says just "by hand" comes from processors
 with AVX-512 bfloat16, the benchmark's from those that `docs/performance.md` names; OpenVINO against

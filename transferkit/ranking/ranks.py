@@ -20,7 +20,7 @@ from transferkit.ranking.extracting import (
     named,
     source_of,
 )
-from transferkit.ranking.scoring import checked, parts, scored
+from transferkit.ranking.scoring import checked, scored
 from transferkit.ranking.table import Candidate, Ranking, ranking
 from transferkit.running import Engine, as_engine
 
@@ -87,11 +87,9 @@ def rank(
     names = checked(scores, verb="rank", classes=labels.dtype.kind != "f")
     seed = checked_seed("rank", seed)
     sources = [source_of(each, weights, verb="rank") for each in _several(backbones)]
-    ids = labels if labels.dtype.kind != "f" else np.zeros(0, int)
-    drawn = parts(ids, len(chosen_split), seed=seed)
     engine = as_engine(engine)
     rows = [
-        _row(source, name, chosen_split, labels, names, drawn, seed, engine, verbose)
+        _row(source, name, chosen_split, labels, names, seed, engine, verbose)
         for source, name in zip(sources, named(sources), strict=True)
     ]
     return ranking(rows, names, len(chosen_split))
@@ -134,11 +132,9 @@ def rank_layers(
     check_data(data)
     chosen_split = _split(data, split, verb="rank_layers")
     labels = labels_of(chosen_split)
-    classes = labels.dtype.kind != "f"
-    names = checked(scores, verb="rank_layers", classes=classes)
+    names = checked(scores, verb="rank_layers", classes=labels.dtype.kind != "f")
     seed = checked_seed("rank_layers", seed)
     source = source_of(backbone, weights, verb="rank_layers")
-    drawn = parts(labels if classes else np.zeros(0, int), len(chosen_split), seed=seed)
     body, sized = loaded(source, chosen_split, seed=seed)
     found, places = layered(body, sized, as_engine(engine), verbose)
     sizes = np.zeros(len(places), np.int64)
@@ -147,7 +143,7 @@ def rank_layers(
     rows = [
         Candidate(
             name,
-            scored(found.vectors[:, place], labels, names, drawn),
+            scored(found.vectors[:, place], labels, names, seed=seed),
             parameters=int(sizes[: number + 1].sum()),
             channels=place.stop - place.start,
         )
@@ -162,7 +158,6 @@ def _row(
     split: Split,
     labels: Array,
     scores: Sequence[str],
-    drawn: Sequence[Array],
     seed: int,
     engine: Engine,
     verbose: int,
@@ -170,7 +165,7 @@ def _row(
     try:
         body, sized = loaded(source, split, seed=seed)
         found = embedded(body, sized, engine, verbose)
-        values = scored(found.vectors, labels, scores, drawn)
+        values = scored(found.vectors, labels, scores, seed=seed)
     except TransferKitError as error:
         return Candidate(name, {}, parameters=source.info.params, problem=str(error))
     return Candidate(

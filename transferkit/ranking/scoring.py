@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,29 +12,45 @@ import numpy as np
 from transferkit import transferability
 from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
 from transferkit.transferability import Statistics
+from transferkit.transferability.neighbours import knn_right
 
 __all__ = ["DRAWS", "FOR_CLASSES", "FOR_NUMBERS", "Scored", "checked", "parts", "scored"]
 
 Array = np.ndarray[Any, Any]
-DRAWS = 100
+DRAWS = 200
 MOST = 400
 """Images of a part: decomposing more of them a hundred times would take minutes."""
 
 
-def _knn(seen: Statistics) -> float:
+def _knn(seen: Statistics) -> Array:
     """Five neighbours, or one where a class has not enough images to win such a vote."""
     k = 5 if seen.counts.min() > 5 else 1
-    return transferability.knn(seen, k=k, ties="share")
+    return knn_right(seen, k=k, ties="share")
 
 
+def _ridge(seen: Statistics) -> Array:
+    """Of classes what was right; of numbers such shares of the variance that their mean is R2."""
+    right = transferability.ridge_probe(seen).right
+    if seen.class_names is not None:
+        return right
+    count, numbers = seen.count, seen.numbers
+    alone = np.square((numbers - numbers.mean(axis=0)) * count / (count - 1)).sum()
+    return 1.0 - right * count / alone if alone > 0 else np.zeros(count)
+
+
+def _mean(of: Callable[[Statistics], Array], seen: Statistics) -> float:
+    return float(of(seen).mean())
+
+
+BY_IMAGE: Mapping[str, Callable[[Statistics], Array]] = {"knn": _knn, "ridge": _ridge}
+"""Scores that are means over images."""
 SCORES: Mapping[str, Callable[[Statistics], float]] = {
+    **{name: partial(_mean, of) for name, of in BY_IMAGE.items()},
     "gbc": lambda seen: transferability.gbc(seen, log=True),
     "h_score": transferability.h_score,
-    "knn": _knn,
     "logme": transferability.logme,
     "parc": transferability.parc,
     "regularized_h_score": transferability.regularized_h_score,
-    "ridge": lambda seen: transferability.ridge_probe(seen).score,
     "transrate": lambda seen: transferability.transrate(seen, normalize=True),
 }
 FOR_CLASSES = ("knn", "ridge", "logme", "h_score")
@@ -107,48 +124,71 @@ def parts(ids: Array, count: int, *, seed: int, draws: int = DRAWS) -> list[Arra
     share = min(count // 2, MOST) / count
     generator = np.random.default_rng(seed)
     groups = [np.flatnonzero(ids == each) for each in np.unique(ids)] or [np.arange(count)]
-    taken = [max(min(2, len(group)), round(share * len(group))) for group in groups]
-    return [
-        np.sort(
-            np.concatenate(
-                [
-                    generator.choice(group, size, replace=False)
-                    for group, size in zip(groups, taken, strict=True)
-                ]
-            )
-        )
-        for _ in range(draws)
-    ]
+    taken = [max(1, round(share * len(group))) for group in groups]
+    drawn = []
+    for _ in range(draws):
+        chosen = [
+            generator.choice(group, size, replace=False)
+            for group, size in zip(groups, taken, strict=True)
+        ]
+        drawn.append(np.sort(np.concatenate(chosen)))
+    return drawn
 
 
 def scored(
-    features: Array, labels: Array, names: Sequence[str], drawn: Sequence[Array]
+    features: Array, labels: Array, names: Sequence[str], *, seed: int = 0, draws: int = DRAWS
 ) -> dict[str, Scored]:
     """Each score of the features, and how far it moves by chance.
 
-    A picture that is drawn twice, as a bootstrap does, would be its own nearest neighbour. So parts
-    are drawn without replacement. A mean of m of n images, drawn so, varies by sigma^2 (1/m - 1/n)
-    around that of all; what is asked for is sigma^2 / n: deviations are scaled by sqrt(m / (n -
-    m)), which for halves is 1.
+    A score that is a mean over images is drawn again by the bootstrap of these. The others cannot
+    be: a picture that is drawn twice would be its own nearest neighbour, or a class of no spread.
+    They are computed of parts that are drawn without replacement. A mean of m of n images varies
+    around that of all by sigma^2 (1/m - 1/n) then, and what is asked for is sigma^2 / n: their
+    deviations are scaled by sqrt(m / (n - m)), which for halves is 1.
 
     Args:
         features: (images, channels).
         labels: As `Statistics` takes them.
         names: Of the scores.
-        drawn: Parts of the images; the same ones for features that are compared.
+        seed: Decides the draws; with one seed they are the same for all features.
+        draws: How many.
 
     References:
         Dimitris Politis, Joseph Romano and Michael Wolf, Subsampling, 1999, chapter 2.
     """
     whole = Statistics(features, labels)
+    found = {
+        name: _bootstrapped(BY_IMAGE[name](whole), seed, draws)
+        for name in names
+        if name in BY_IMAGE
+    }
+    others = [name for name in names if name not in BY_IMAGE]
+    if others:
+        drawn = parts(whole.ids, whole.count, seed=seed, draws=draws)
+        found |= _of_parts(whole, labels, others, drawn)
+    return {name: found[name] for name in names}
+
+
+def _bootstrapped(values: Array, seed: int, draws: int) -> Scored:
+    count = len(values)
+    generator = np.random.default_rng(seed)
+    means = [values[generator.integers(0, count, count)].mean() for _ in range(draws)]
+    value = float(values.mean())
+    return Scored(value, np.array(means) - value)
+
+
+def _of_parts(
+    whole: Statistics, labels: Array, names: Sequence[str], drawn: Sequence[Array]
+) -> dict[str, Scored]:
     off: dict[str, list[float]] = {name: [] for name in names}
     for rows in drawn:
-        seen = Statistics(np.asarray(features[rows], np.float64), labels[rows])
+        seen = Statistics(np.asarray(whole.features[rows], np.float64), labels[rows])
         for name in names:
             off[name].append(SCORES[name](seen))
-    rest = len(features) - np.array([len(rows) for rows in drawn])
-    scale = np.sqrt(np.array([len(rows) for rows in drawn]) / np.maximum(rest, 1))
-    return {
-        name: Scored(SCORES[name](whole), scale * (values - np.mean(values)))
-        for name, values in ((name, np.array(each)) for name, each in off.items())
-    }
+    sizes = np.array([len(rows) for rows in drawn])
+    scale = np.sqrt(sizes / np.maximum(whole.count - sizes, 1))
+    found = {}
+    for name, each in off.items():
+        values = np.array(each)
+        found[name] = Scored(SCORES[name](whole), scale * (values - values.mean()))
+    return found

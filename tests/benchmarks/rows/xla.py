@@ -90,8 +90,15 @@ def chosen(setting: Setting) -> tuple[str, ...]:
     "xla-forward",
     'Ten backbones forward in float32 (96 or 128, batch 16): `xla="auto"` against on and off; lost '
     "is a comparison whose whole interval says that the other is faster.",
-    minutes=20,
+    minutes=12,
     targets=NONE_LOST,
+    reasons={
+        LOST: "ResNet50V2 is 9 % faster with XLA (6 to 13 %), probably because its norms stand "
+        "before convolutions, where they cannot be folded. DenseNet121, built alike, gains 6 % "
+        "within an interval that holds 1, InceptionV3 loses 45 %. No rule on kinds of layers tells "
+        "these apart, and what is gained, about a millisecond a picture, is less than compiling "
+        "costs below some ten thousand pictures. No rule on the graph was tried."
+    },
 )
 def xla_forward(setting: Setting) -> Result:
     return judged((name, forward_seconds(setting, name)) for name in chosen(setting))

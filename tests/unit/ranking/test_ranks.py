@@ -215,21 +215,37 @@ def test_parts_have_every_class_and_no_image_twice() -> None:
     assert len(parts(np.zeros(0, int), 5000, seed=0, draws=1)[0]) == 400
 
 
-@pytest.mark.parametrize("count", [60, 1500])
-def test_an_interval_is_as_wide_as_the_score_varies_from_sample_to_sample(count: int) -> None:
-    """Of a mean, whose deviation is known; of parts that are a half and of parts that are less."""
+@pytest.mark.parametrize(("score", "count"), [("logme", 60), ("logme", 1500), ("ridge", 60)])
+def test_an_interval_is_as_wide_as_the_score_varies_from_sample_to_sample(
+    score: str, count: int
+) -> None:
+    """Of parts that are a half, of parts that are less, and of bootstrapped images."""
     generator = np.random.default_rng(0)
+    labels = np.arange(count) % 2
+
+    def sample() -> Array:
+        return np.asarray(generator.normal(size=(count, 1)) + labels[:, None])
+
     widths = []
     for seed in range(20):
-        labels = np.arange(count) % 2
-        features = generator.normal(size=(count, 1)) + labels[:, None]
-        drawn = parts(labels, count, seed=seed)
-        low, high = scored(features, labels, ("logme",), drawn)["logme"].interval
+        low, high = scored(sample(), labels, (score,), seed=seed)[score].interval
         widths.append(high - low)
-    values = []
-    for _ in range(300):
-        labels = np.arange(count) % 2
-        features = generator.normal(size=(count, 1)) + labels[:, None]
-        values.append(transferability.logme(features, labels))
+    values = [scored(sample(), labels, (score,), draws=1)[score].value for _ in range(300)]
     expected = 2 * 1.96 * np.std(values)
     assert 0.75 * expected < np.mean(widths) < 1.35 * expected
+
+
+def test_two_images_of_a_class_have_an_interval_too() -> None:
+    labels = np.repeat(np.arange(20), 2)
+    features = np.random.default_rng(0).normal(size=(40, 5)) + np.eye(20)[labels][:, :5]
+    found = scored(features, labels, ("ridge", "knn", "logme"))
+    for each in found.values():
+        low, high = each.interval
+        assert low < high
+
+
+def test_r2_of_the_images_is_that_of_the_probe() -> None:
+    features = np.random.default_rng(0).normal(size=(30, 3))
+    numbers = features @ np.array([1.0, 2.0, 0.0]) + np.random.default_rng(1).normal(size=30)
+    found = scored(features, numbers[:, None], ("ridge",))["ridge"]
+    assert found.value == pytest.approx(transferability.ridge_probe(features, numbers).score)
