@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
 from transferkit.engine.choices import choose_prefix
@@ -15,7 +16,7 @@ from transferkit.engine.cut import Cut, candidates
 from transferkit.engine.features import read_values
 from transferkit.engine.frozen import Frozen
 from transferkit.engine.machine import machine
-from transferkit.engine.pictures import Pictures
+from transferkit.engine.pictures import BATCH, Pictures
 from transferkit.engine.program import Program, read
 from transferkit.engine.setup import store_of
 from transferkit.errors import BackboneError, explain
@@ -73,11 +74,26 @@ def extract(
     if supply.train is not None:
         (kept,) = supply.train.arrays
         return Extracted(read_values(kept), supply.train.seconds, program.work)
-    if supply.run is None:
-        raise _random(network.name)
-    run = supply.run
+    run = _plain(network, pictures) if supply.run is None else supply.run
     parts = [np.asarray(run(images)[0], np.float32) for images, _ in pictures.batches()]
     return Extracted(np.concatenate(parts), None, program.work)
+
+
+def _plain(network: KerasModel, pictures: Pictures) -> Callable[[Any], list[Any]]:
+    """The network itself, where what was compiled of it differs by more than it may.
+
+    The features of a random network may lie so near to each other that rounding alone changes
+    which of them is the next.
+
+    Raises:
+        BackboneError: If it gives other numbers the second time.
+    """
+    sample = pictures.first(BATCH)
+    first, second = (np.asarray(network(sample, training=False)) for _ in range(2))
+    if not np.allclose(first, second, rtol=1e-4, atol=1e-6 * np.abs(first).max(initial=0.0)):
+        raise _random(network.name)
+    compiled = _keras.tf().function(lambda images: network(images, training=False))
+    return lambda images: [compiled(images)]
 
 
 def _whole(program: Program) -> Cut | None:

@@ -15,7 +15,7 @@ from transferkit.engine import batches
 from transferkit.engine.identity import source_of
 from transferkit.engine.shards import members
 
-__all__ = ["Pictures"]
+__all__ = ["BATCH", "Pictures"]
 
 BATCH = 32
 """Pictures that the frozen layers see at a time."""

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Candidate", "Difference", "Ranking"]
+__all__ = ["Candidate", "Cost", "Difference", "Ranking"]
 
 Cost = Literal["seconds", "multiply_adds", "parameters"]
+"""What a score is drawn over."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ def logme(features: Features, labels: Any = None) -> float:
     """The mean log evidence per image (LogME). Higher is better; it has no bounds.
 
     For each class, or each output of a regression, its column y (0 and 1 for classes) is y = F w +
-    noise, with w ~ N(0, 1/alpha) and noise ~ N(0, 1/beta). The score is the largest log evidence
+    noise, with w ~ N(0, 1/alpha) and noise ~ N(0, 1/beta). The score is the largest log evidence ::
 
         log p(y | F) = k/2 log alpha + N/2 log beta - 1/2 sum_j log(alpha + beta s_j^2)
                        - beta/2 |y - F m|^2 - alpha/2 |m|^2 - N/2 log(2 pi)

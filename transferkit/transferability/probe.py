@@ -54,7 +54,7 @@ def ridge_probe(
 ) -> RidgeProbe:
     """Train a ridge regression onto the classes' columns, and score it by leave-one-out.
 
-    The head minimises |Y - F W - 1 b'|^2 + penalty |W|^2. With H the matrix that maps Y to its
+    The head minimises ``|Y - F W - 1 b'|^2 + penalty |W|^2``. With H the matrix that maps Y to its
     fitted values, the error of image i by the head that never saw it is
 
         (y_i - yhat_i) / (1 - H_ii),
@@ -74,7 +74,7 @@ def ridge_probe(
         penalties: What to try, positive, in units of the features' mean variance times the images.
 
     Returns:
-        The score, and the head of the best penalty: ``features @ weights + bias``.
+        The score, and the head of the best penalty, which gives ``features @ weights + bias``.
 
     Raises:
         DataError: If features or labels cannot be used, or a penalty is not positive.
