@@ -19,7 +19,7 @@ PIXELS = np.random.default_rng(0).integers(0, 255, (40, 8, 8, 3), dtype=np.uint8
 F32 = tk.Engine(precision="float32", prefix="tensorflow")
 
 
-class Draws(Layer):  # type: ignore[misc]
+class Draws(Layer):
     """Noise in inference too, by a generator that nobody can foresee."""
 
     def __init__(self, **more: Any) -> None:
