@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from transferkit._figures import new_figure, text_style
-from transferkit._text import counted, html_summary, printable, text_summary
+from transferkit._text import counted, html_summary, shortened, text_summary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,27 +95,30 @@ class TransferCheck:
         return cls(**{**config, "risks_without": tuple(config["risks_without"])})
 
     def plot(self) -> Figure:
-        """The risks of both arms, and of the pixels.
+        """The risks of both arms and of the pixels, and beside them the gap with its interval.
 
         Raises:
             MissingExtraError: If matplotlib is not installed.
         """
         needed = "check.plot()"
-        figure = new_figure(6.0, 2.6, needed_for=needed)
+        figure = new_figure(8.0, 2.6, needed_for=needed)
         style = text_style(needed_for=needed)
-        axes = figure.subplots()
-        axes.scatter(self.risks_without, [1.0] * len(self.risks_without), color="C1", alpha=0.7)
-        width = (self.high - self.low) / 2
-        axes.errorbar(
-            [self.risk_with], [2.0], xerr=[[width], [width]], fmt="o", capsize=4, color="C0"
-        )
-        axes.scatter([self.risk_of_pixels], [0.0], color="#808080", marker="s")
-        labels = ["pixels", "random", printable(self.weights) or "source"]
-        axes.set_yticks([0, 1, 2], labels, **style)
-        axes.set_ylim(-0.6, 2.6)
-        axes.set_xlabel("risk")
-        axes.set_title(f"{printable(self.backbone)}: transfer {self.verdict}", fontsize=10, **style)
-        axes.grid(axis="x", alpha=0.3)
+        risks, gap = figure.subplots(1, 2, width_ratios=(3, 2))
+        risks.scatter(self.risks_without, [1.0] * len(self.risks_without), color="C1", alpha=0.7)
+        risks.scatter([self.risk_with], [2.0], color="C0")
+        risks.scatter([self.risk_of_pixels], [0.0], color="#808080", marker="s")
+        risks.set_yticks([0, 1, 2], ["pixels", "random networks", "source"])
+        risks.set_ylim(-0.6, 2.6)
+        risks.set_xlabel("risk")
+        reach = [[self.gap - self.low], [self.high - self.gap]]
+        gap.errorbar([self.gap], [0.0], xerr=reach, fmt="o", capsize=4, color="C0")
+        gap.axvline(0.0, color="#808080", linewidth=1)
+        gap.set_yticks([])
+        gap.set_xlabel("gap: below 0 the source helps")
+        title = f"{self.backbone} ({self.weights}): {self.verdict}"
+        figure.suptitle(shortened(title, 80), fontsize=10, **style)
+        for axes in (risks, gap):
+            axes.grid(axis="x", alpha=0.3)
         return figure
 
     def __repr__(self) -> str:

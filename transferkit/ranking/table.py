@@ -233,7 +233,7 @@ class Ranking:
             cells = [_told(each.scores[n]) if n in each.scores else "-" for n in self.scores]
             size = str(1 + sizes.index(-each.parameters))
             time = "-" if each.seconds is None else f"{1000 * each.seconds:.3g}"
-            name = shortened(each.name, 40)
+            name = shortened(each.name, 60)
             first = "-" if each.problem else str(place)
             rows.append([first, name, *cells, f"{each.parameters:,}", size, time])
         return rows
@@ -299,7 +299,7 @@ def _drawn(points: Sequence[Candidate], score: str, cost: str) -> Figure:
         colour = f"C{place % 10}"
         axes.errorbar([across], [found.value], yerr=bars, fmt="o", capsize=3, color=colour)
         axes.annotate(
-            shortened(each.name, 28),
+            shortened(each.name, 40),
             (across, found.value),
             textcoords="offset points",
             xytext=(6, 4),
@@ -307,7 +307,7 @@ def _drawn(points: Sequence[Candidate], score: str, cost: str) -> Figure:
             **style,
         )
     axes.set_xscale("log")
-    axes.margins(x=0.25)
+    axes.margins(x=0.6)
     axes.set_xlabel(_COSTS[cost])
     axes.set_ylabel(score)
     axes.grid(alpha=0.3)

@@ -116,9 +116,10 @@ def test_a_check_is_printed_drawn_and_kept(stripes: tk.data.Data, tmp_path: Path
     assert TransferCheck.from_config(found.to_config()) == found
     figure = found.plot()
     figure.savefig(tmp_path / "check.png")
-    (axes,) = figure.axes
-    told = [each.get_text() for each in axes.get_yticklabels()]
-    assert told == ["pixels", "random", "pretrained"]
+    risks, gap = figure.axes
+    told = [each.get_text() for each in risks.get_yticklabels()]
+    assert told == ["pixels", "random networks", "source"]
+    assert gap.get_xlabel() == "gap: below 0 the source helps"
 
 
 def test_what_cannot_be_checked_is_refused(stripes: tk.data.Data) -> None:
