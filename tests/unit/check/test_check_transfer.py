@@ -22,7 +22,7 @@ keras = _keras.keras()
 Array = np.ndarray[Any, Any]
 SIDE, COUNT = 16, 120
 LABELS = np.arange(COUNT) % 2
-OFF = tk.Engine(cache=False, prefix="tensorflow")
+OFF = tk.Engine(precision="float32", prefix="tensorflow", cache=False)
 
 
 def network(kernel: Array, name: str = "tiny") -> BackboneNetwork:

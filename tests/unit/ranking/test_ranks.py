@@ -19,6 +19,7 @@ keras = _keras.keras()
 Array = np.ndarray[Any, Any]
 SIDE, COUNT = 16, 40
 LABELS = np.arange(COUNT) % 2
+F32 = tk.Engine(precision="float32", prefix="tensorflow")
 
 
 def network(kernel: Array | None = None, name: str = "tiny") -> BackboneNetwork:
@@ -59,13 +60,13 @@ def photos() -> tk.data.Data:
 def ranking(photos: tk.data.Data) -> Ranking:
     good, poor = network(edges(), "good"), network(name="drawn")
     candidates = [poor, good, tk.TransferModel("keras:VGG16", weights=None)]
-    return tk.rank(candidates, photos, scores=("ridge", "knn", "logme"), verbose=0)
+    return tk.rank(candidates, photos, scores=("ridge", "knn", "logme"), engine=F32, verbose=0)
 
 
 def test_features_that_tell_the_classes_apart_come_first(photos: tk.data.Data) -> None:
     blind = np.zeros((3, 3, 3, 4), np.float32)
     candidates = [network(blind, "blind"), network(edges(), "sees edges")]
-    found = tk.rank_layers(candidates[1], photos, scores=("knn", "ridge"), verbose=0)
+    found = tk.rank_layers(candidates[1], photos, scores=("knn", "ridge"), engine=F32, verbose=0)
     assert found.names == ("sees", "forgets")
     assert found["sees"].scores["knn"].value == 1
     assert found["sees"].scores["knn"].value > found["forgets"].scores["knn"].interval[1]
@@ -102,7 +103,7 @@ def test_a_candidate_that_fails_is_a_row_with_its_reason(ranking: Ranking) -> No
 
 def test_scores_are_those_of_the_networks_own_features(photos: tk.data.Data) -> None:
     good = network(edges(), "good")
-    found = tk.rank([good], photos, scores=("ridge", "h_score", "logme"), verbose=0)
+    found = tk.rank([good], photos, scores=("ridge", "h_score", "logme"), engine=F32, verbose=0)
     pixels = np.asarray(photos.train.pixels(), np.float32)
     body: Any = good.load(input_shape=(SIDE, SIDE, 3), weights="pretrained")
     features = np.asarray(body.network(pixels)).mean(axis=(1, 2))
@@ -112,7 +113,7 @@ def test_scores_are_those_of_the_networks_own_features(photos: tk.data.Data) -> 
 
 
 def test_features_are_computed_once(photos: tk.data.Data, tmp_path: Path) -> None:
-    engine = tk.Engine(cache=tmp_path)
+    engine = tk.Engine(precision="float32", prefix="tensorflow", cache=tmp_path)
     drawn = network(name="drawn")
     first = tk.rank([drawn], photos, engine=engine, verbose=0)
     entries = tk.cache.info(tmp_path).entries
@@ -121,7 +122,12 @@ def test_features_are_computed_once(photos: tk.data.Data, tmp_path: Path) -> Non
     assert len(tk.cache.info(tmp_path).entries) == 1
     assert again["drawn"].seconds == first["drawn"].seconds
     assert again["drawn"].scores["knn"].value == first["drawn"].scores["knn"].value
-    without = tk.rank([drawn], photos, engine=tk.Engine(cache=False), verbose=0)
+    without = tk.rank(
+        [drawn],
+        photos,
+        engine=tk.Engine(precision="float32", prefix="tensorflow", cache=False),
+        verbose=0,
+    )
     assert without["drawn"].seconds is None
     for name in without.scores:
         value = without["drawn"].scores[name].value
