@@ -57,7 +57,7 @@ def slow(session: nox.Session) -> None:
 
 @nox.session
 def exhaustive(session: nox.Session) -> None:
-    """Every network and a great many drawn cases: an hour, before a release."""
+    """Every network and a great many drawn cases: long, before a release."""
     run_pytest(session, "-m", "exhaustive", "--durations=10")
 
 

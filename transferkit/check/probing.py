@@ -116,7 +116,7 @@ def check_transfer(
         images=len(chosen),
         margin=float(margin),
         backbone=source.info.name,
-        weights=source.weights.replace("\\", "/").rsplit("/", 1)[-1],
+        weights=source.weights_name,
     )
 
 

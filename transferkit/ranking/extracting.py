@@ -11,7 +11,7 @@ import numpy as np
 
 from transferkit import _keras, backbones, build
 from transferkit import freeze as freezing
-from transferkit._types import KerasModel, Tensor
+from transferkit._types import Tensor
 from transferkit.data import Split
 from transferkit.engine.extraction import Extracted, extract
 from transferkit.errors import BackboneError, SpecError, explain
@@ -41,6 +41,11 @@ class Source:
         if isinstance(self.backbone, str):
             return backbones.info(self.backbone)
         return self.backbone.info
+
+    @property
+    def weights_name(self) -> str:
+        """The weights in a word: the last part of a path, or ``"random"``."""
+        return "random" if self.weights is None else self.weights.replace("\\", "/").split("/")[-1]
 
 
 def source_of(candidate: Any, weights: Any, *, verb: str) -> Source:
@@ -74,8 +79,7 @@ def named(sources: Sequence[Source]) -> list[str]:
     bare = [source.info.name for source in sources]
     names: list[str] = []
     for source, name in zip(sources, bare, strict=True):
-        weights = "random" if source.weights is None else source.weights.replace("\\", "/")
-        told = name if bare.count(name) == 1 else f"{name} ({weights.rsplit('/', 1)[-1]})"
+        told = name if bare.count(name) == 1 else f"{name} ({source.weights_name})"
         names.append(told if told not in names else f"{told} #{1 + len(names)}")
     return names
 
@@ -93,10 +97,7 @@ def loaded(source: Source, split: Split, *, seed: int) -> tuple[Backbone, Split]
 
 def embedded(body: Backbone, split: Split, engine: Engine, verbose: int) -> Extracted:
     """The pooled vectors of a split."""
-    network = _network(body, [_pooled(body.embedding, "embedding")])
-    return extract(
-        network, split.pixels(verbose=verbose), kinds=_kinds(body), engine=engine, verbose=verbose
-    )
+    return _extracted(body, [_pooled(body.embedding, "embedding")], split, engine, verbose)
 
 
 def layered(
@@ -105,10 +106,7 @@ def layered(
     """The pooled vectors behind every block, side by side, and where each of them lies."""
     ends = [_pooled(end, f"pooled_{i}") for i, end in enumerate(body.block_ends)]
     widths = np.cumsum([0, *(int(end.shape[-1]) for end in ends)])
-    network = _network(body, ends)
-    found = extract(
-        network, split.pixels(verbose=verbose), kinds=_kinds(body), engine=engine, verbose=verbose
-    )
+    found = _extracted(body, ends, split, engine, verbose)
     return found, [slice(int(a), int(b)) for a, b in pairwise(widths)]
 
 
@@ -118,11 +116,17 @@ def labels_of(split: Split) -> Array:
     return split.labels if single else np.asarray(split.labels, np.float64)
 
 
-def _network(body: Backbone, vectors: Sequence[Tensor]) -> KerasModel:
+def _extracted(
+    body: Backbone, vectors: Sequence[Tensor], split: Split, engine: Engine, verbose: int
+) -> Extracted:
+    """The vectors of a split, side by side."""
     keras = _keras.keras()
     (entry,) = body.network.inputs
     joined = vectors[0] if len(vectors) == 1 else keras.layers.Concatenate()(list(vectors))
-    return keras.Model(entry, joined, name=body.network.name)
+    network = keras.Model(entry, joined, name=body.network.name)
+    kinds = {layer.kind for layer in body.table}
+    pixels = split.pixels(verbose=verbose)
+    return extract(network, pixels, kinds=kinds, engine=engine, verbose=verbose)
 
 
 def _pooled(tensor: Tensor, name: str) -> Tensor:
@@ -142,7 +146,3 @@ def _pooled(tensor: Tensor, name: str) -> Tensor:
             "channels)",
         )
     )
-
-
-def _kinds(body: Backbone) -> set[str]:
-    return {layer.kind for layer in body.table}

@@ -122,7 +122,7 @@ def rank_layers(
         verbose: As for `rank`.
 
     Returns:
-        A row for each block; parameters and multiply-adds are those up to it.
+        A row for each block; its parameters are those up to it.
 
     Raises:
         SpecError: If a score does not fit the labels.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ __all__ = ["DRAWS", "FOR_CLASSES", "FOR_NUMBERS", "Scored", "checked", "parts", 
 Array = np.ndarray[Any, Any]
 DRAWS = 200
 MOST = 400
-"""Images of a part: decomposing more of them a hundred times would take minutes."""
+"""Images of a part: decomposing more of them in every draw would take minutes."""
 
 
 def _knn(seen: Statistics) -> Array:
@@ -38,14 +37,9 @@ def _ridge(seen: Statistics) -> Array:
     return 1.0 - right * count / alone if alone > 0 else np.zeros(count)
 
 
-def _mean(of: Callable[[Statistics], Array], seen: Statistics) -> float:
-    return float(of(seen).mean())
-
-
 BY_IMAGE: Mapping[str, Callable[[Statistics], Array]] = {"knn": _knn, "ridge": _ridge}
 """Scores that are means over images."""
-SCORES: Mapping[str, Callable[[Statistics], float]] = {
-    **{name: partial(_mean, of) for name, of in BY_IMAGE.items()},
+OF_ALL: Mapping[str, Callable[[Statistics], float]] = {
     "gbc": lambda seen: transferability.gbc(seen, log=True),
     "h_score": transferability.h_score,
     "logme": transferability.logme,
@@ -53,6 +47,7 @@ SCORES: Mapping[str, Callable[[Statistics], float]] = {
     "regularized_h_score": transferability.regularized_h_score,
     "transrate": lambda seen: transferability.transrate(seen, normalize=True),
 }
+"""Scores of all images together."""
 FOR_CLASSES = ("knn", "ridge", "logme", "h_score")
 FOR_NUMBERS = ("ridge", "logme")
 
@@ -86,13 +81,14 @@ def checked(scores: Sequence[str] | None, *, verb: str, classes: bool) -> tuple[
     if scores is None:
         return FOR_CLASSES if classes else FOR_NUMBERS
     chosen = (scores,) if isinstance(scores, str) else tuple(scores)
+    known = {**BY_IMAGE, **OF_ALL}
     for name in chosen:
-        if name not in SCORES:
+        if name not in known:
             raise UnknownNameError(
                 explain(
                     verb,
                     f"there is no score called {name!r}",
-                    expected=did_you_mean(str(name), SCORES),
+                    expected=did_you_mean(str(name), known),
                     received={"scores": chosen},
                 )
             )
@@ -184,11 +180,11 @@ def _of_parts(
     for rows in drawn:
         seen = Statistics(np.asarray(whole.features[rows], np.float64), labels[rows])
         for name in names:
-            off[name].append(SCORES[name](seen))
+            off[name].append(OF_ALL[name](seen))
     sizes = np.array([len(rows) for rows in drawn])
     scale = np.sqrt(sizes / np.maximum(whole.count - sizes, 1))
     found = {}
     for name, each in off.items():
         values = np.array(each)
-        found[name] = Scored(SCORES[name](whole), scale * (values - values.mean()))
+        found[name] = Scored(OF_ALL[name](whole), scale * (values - values.mean()))
     return found

@@ -39,7 +39,7 @@ class Rows:
             place = slice(start, min(start + BLOCK, len(self.table)))
             yield place, self.at(place)
 
-    def at(self, place: slice) -> Array:
+    def at(self, place: slice | Array) -> Array:
         """Some of the rows."""
         block = np.array(self.table[place], np.float64)
         if self.shift is not None:

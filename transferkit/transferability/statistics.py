@@ -1,7 +1,7 @@
 """What the scores need of one set of features and labels, each computed once, in blocks.
 
-Features are looked at in rows of float64 a few thousand at a time, whatever they lie in; a table of
-100,000 x 2,048 in float32 takes its own 0.8 GB and some hundred megabytes beside it.
+Features are looked at in rows of float64 a few thousand at a time, whatever they lie in, so that a
+large table is not copied as a whole.
 """
 
 from __future__ import annotations
@@ -144,8 +144,7 @@ class Statistics:
     def by_class(self) -> Iterator[Array]:
         """The features of each class, less the mean of all, one class after another."""
         for number in range(len(self.counts)):
-            members = self.features[np.flatnonzero(self.ids == number)]
-            yield np.asarray(members, np.float64) - self.mean
+            yield Rows(self.features, self.mean).at(np.flatnonzero(self.ids == number))
 
 
 def taken(features: Features, labels: Any) -> Statistics:

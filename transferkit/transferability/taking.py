@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transferkit.errors import DataError, explain
+from transferkit.transferability.spectrum import Rows
 
 __all__ = ["Targets", "classes_of", "features_of", "probabilities_of", "targets_of"]
 
 Array = np.ndarray[Any, Any]
-BLOCK = 4096
-"""Rows that are looked at together."""
 ROUNDING = 1e-3
 """How far the probabilities of an image may be from a sum of 1: half precision's rounding."""
 
@@ -48,10 +47,10 @@ def features_of(verb: str, features: Any) -> Array:
                 mend="maps of (images, height, width, channels): features.mean(axis=(1, 2))",
             )
         )
-    for start in range(0, len(array), BLOCK):
-        finite = np.isfinite(np.asarray(array[start : start + BLOCK], np.float64)).all(axis=1)
+    for place, block in Rows(array):
+        finite = np.isfinite(block).all(axis=1)
         if not finite.all():
-            row = start + int(np.flatnonzero(~finite)[0])
+            row = place.start + int(np.flatnonzero(~finite)[0])
             raise DataError(
                 explain(
                     verb,

@@ -1,4 +1,4 @@
-"""TransRate: how many bits fewer the features need once the class is known."""
+"""TransRate: how much shorter a code for the features is once the class is known."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Fifty trainings that differ in head, rate and seed: on one cache, against fifty times `fit`.
 
 Of every five Keras trains one, and its time counts for all five: nearly all of it are the pictures'
-ways through the base, which are the same under every head and rate. All fifty would take an hour.
+ways through the base, which are the same under every head and rate. All fifty take over an hour.
 """
 
 from __future__ import annotations
