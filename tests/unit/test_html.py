@@ -20,9 +20,11 @@ import pytest
 import transferkit as tk
 from transferkit import _keras, evaluate, heads
 from transferkit.cache import CacheInfo, EntryInfo
+from transferkit.check import TransferCheck
 from transferkit.data.similar import NearDuplicates
 from transferkit.engine.report import EngineReport, PhaseReport
 from transferkit.history import EpochRecord, History
+from transferkit.ranking import Candidate, Ranking
 from transferkit.select import LayerTable
 
 EVIL = "<script>alert('x')</script>"
@@ -91,6 +93,14 @@ def numbered() -> evaluate.Regression:
     return evaluate.regression([[1.0, 2.0]] * 2, [[1.0, 3.0]] * 2, names=NAMES, loss=1.0)
 
 
+def ranking() -> Ranking:
+    return Ranking((Candidate(EVIL, {}, problem=OTHER),), ("knn",), 2)
+
+
+def checked() -> TransferCheck:
+    return TransferCheck("none", 0.0, -0.01, 0.01, 0.5, (0.5, 0.5), 0.6, 2, 0.02, OTHER, EVIL)
+
+
 SHOWN: dict[str, Callable[[], Any]] = {
     "TransferModel": lambda: tk.TransferModel(backbone()).augment(Hostile()),
     "TrainedModel": trained,
@@ -106,6 +116,8 @@ SHOWN: dict[str, Callable[[], Any]] = {
     "Classification": lambda: trained().evaluate(photos().train),
     "Multilabel": labelled,
     "Regression": numbered,
+    "Ranking": ranking,
+    "TransferCheck": checked,
     "Prediction": lambda: heads.Prediction(EVIL, 0.9, {EVIL: 0.9, OTHER: 0.1}),
     "Labels": lambda: heads.Labels(NAMES, {EVIL: 0.9, OTHER: 0.8}),
     "Value": lambda: heads.Value((1.0, 2.5)),
