@@ -20,6 +20,7 @@ FRONT_DOOR = "transferkit"
 ROOMS = (
     "augment",
     "augment.operation",
+    "averaging",
     "backbones",
     "cache",
     "check",
@@ -30,6 +31,8 @@ ROOMS = (
     "freeze",
     "heads",
     "history",
+    "layer_rates",
+    "objectives",
     "plans",
     "ranking",
     "running",

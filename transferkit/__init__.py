@@ -15,12 +15,14 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from transferkit import augment as augment
+    from transferkit import averaging as averaging
     from transferkit import backbones as backbones
     from transferkit import cache as cache
     from transferkit import data as data
     from transferkit import errors as errors
     from transferkit import freeze as freeze
     from transferkit import heads as heads
+    from transferkit import objectives as objectives
     from transferkit import plans as plans
     from transferkit import schedules as schedules
     from transferkit import select as select
@@ -42,6 +44,7 @@ __all__ = [
     "TrainedModel",
     "TransferModel",
     "augment",
+    "averaging",
     "backbones",
     "cache",
     "check_transfer",
@@ -50,6 +53,7 @@ __all__ = [
     "freeze",
     "heads",
     "load",
+    "objectives",
     "plans",
     "rank",
     "rank_layers",

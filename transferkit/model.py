@@ -13,11 +13,13 @@ from transferkit._text import html_summary, text_summary
 from transferkit._types import ImageSize, KerasModel, PathLike, checked_seed, whole
 from transferkit._types import image_size as as_image_size
 from transferkit.augment import Pipeline
+from transferkit.build import Assembled
 from transferkit.data import Data
 from transferkit.data.bundle import check_data
 from transferkit.engine.phases import scope as engine_scope
 from transferkit.engine.report import EngineReport
 from transferkit.engine.setup import explained, settle
+from transferkit.engine.solving import is_linear
 from transferkit.errors import SpecError, TransferKitError, explain
 from transferkit.freeze import Freeze
 from transferkit.plan import Phase, Plan, as_plan
@@ -208,12 +210,14 @@ class TransferModel:
         check_data(data)
         seed = checked_seed("fit", seed)
         size = data.image_size or self._info().image_size
-        chosen = self._plan(plan, data)
+        given = as_plan(plan)
+        self._check_fine_tuning(given)
         engine = as_engine(engine)
         with engine_scope(engine):
             made = build.assemble(
                 self.spec, data.target, input_shape=(*size, data.channels), seed=seed
             )
+        chosen = given or self._default_plan(data, made)
         untrained = TrainedModel(
             network=made.network,
             bound=made.bound,
@@ -275,7 +279,8 @@ class TransferModel:
         """
         check_data(data)
         size = data.image_size or self._info().image_size
-        chosen = self._plan(plan, data)
+        given = as_plan(plan)
+        self._check_fine_tuning(given)
         made = build.assemble(
             replace(self.spec, weights=None, freeze=self.spec.policy),
             data.target,
@@ -287,32 +292,28 @@ class TransferModel:
             made.table,
             self.spec.policy,
             Pipeline(self.spec.augment),
-            chosen,
+            given or self._default_plan(data, made),
             as_engine(engine),
             (len(data.train), 0 if data.val is None else len(data.val)),
         )
         return explained(settled)
 
-    def _plan(self, plan: Plan | Phase | Sequence[Phase] | None, data: Data) -> Plan:
-        """The plan, or the one that fits the data.
-
-        Raises:
-            SpecError: If fine-tuning has nothing to tune.
-        """
-        chosen = as_plan(plan) or default_plan(
+    def _default_plan(self, data: Data, made: Assembled) -> Plan:
+        """The plan that fits data and head."""
+        return default_plan(
             pretrained=self.spec.weights is not None,
             images=len(data.train),
             policy=self.spec.freeze,
+            linear=is_linear(made.network, made.table),
         )
-        self._check_fine_tuning(chosen)
-        return chosen
 
     def _info(self) -> BackboneInfo:
         backbone = self.spec.backbone
         return backbones.info(backbone) if isinstance(backbone, str) else backbone.info
 
-    def _check_fine_tuning(self, plan: Plan) -> None:
-        if self.spec.freeze is not None or self.spec.weights is None:
+    def _check_fine_tuning(self, plan: Plan | None) -> None:
+        """Refuse fine-tuning that has nothing to tune."""
+        if plan is None or self.spec.freeze is not None or self.spec.weights is None:
             return
         if any(phase.freeze is None and phase.name == FINE_TUNING for phase in plan):
             raise SpecError(

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from transferkit import averaging, layer_rates, schedules
 from transferkit import freeze as freezing
-from transferkit import schedules
+from transferkit._registry import Registry
 from transferkit._text import counted, html_table
-from transferkit._types import FrozenDict, whole
+from transferkit._types import FrozenDict, real, whole
+from transferkit.averaging import Averaging
 from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
 from transferkit.freeze import Freeze
+from transferkit.layer_rates import LayerRates
 from transferkit.schedules import Schedule
 from transferkit.select import Selector
 
-__all__ = ["OPTIMIZERS", "Optimizer", "Phase", "Plan", "as_plan"]
+__all__ = ["OBJECTIVES", "OPTIMIZERS", "Optimizer", "Phase", "Plan", "Solver", "as_plan"]
 
 Views = Literal["fresh", "auto"] | int
 """New augmented pixels in every epoch, k fixed views of each picture, or what fits."""
 
 Sampling = Literal["shuffled", "balanced"]
 """Every picture once in an epoch, or of every class equally many."""
+
+Solver = Literal["auto", "lbfgs", "ridge"]
+"""How a head that is one linear layer is solved instead of trained step by step."""
+
+OBJECTIVES: Registry[Any] = Registry("objective")
+"""What `tk.objectives` makes, by name, and what others add."""
 
 OPTIMIZERS = (
     "adadelta",
@@ -83,6 +93,13 @@ class Phase:
         restore_best: Whether the weights of the epoch with the best `monitor` are kept at the end.
         monitor: A name in the history (``"val_loss"``).
         mode: ``"min"`` if less of it is better, ``"max"`` if more is; None reads it from the name.
+        objectives: What is minimised beside the head's loss, and what weights are drawn to.
+        layer_rates: What the learning rate of each layer of the backbone is multiplied by; None for
+            one rate everywhere.
+        averaging: Which average of the weights on the way the phase ends with; None for the last.
+        solver: How the head is solved on the frozen backbone's features instead of trained; None
+            for steps of the optimizer.
+        penalty: The penalty on a solved head's weights; None for the one that suits the data.
         name: What the phase is called in progress, history and pictures.
     """
 
@@ -97,6 +114,11 @@ class Phase:
     restore_best: bool
     monitor: str
     mode: Literal["min", "max"] | None
+    objectives: tuple[Any, ...]
+    layer_rates: LayerRates | None
+    averaging: Averaging | None
+    solver: Solver | None
+    penalty: float | None
     name: str
 
     def __init__(
@@ -113,6 +135,11 @@ class Phase:
         restore_best: bool = False,
         monitor: str = "val_loss",
         mode: Literal["min", "max"] | None = None,
+        objectives: Any = (),
+        layer_rates: LayerRates | None = None,
+        averaging: Averaging | None = None,
+        solver: Solver | None = None,
+        penalty: float | None = None,
         name: str = "training",
     ) -> None:
         """Describe a phase.
@@ -135,6 +162,14 @@ class Phase:
             restore_best: Keep the best weights instead of the last.
             monitor: What is compared for both.
             mode: ``"min"``, ``"max"``, or None to read it from the monitor's name.
+            objectives: One or several of `tk.objectives`, or terms of your own, see
+                `transferkit.spec.Term`.
+            layer_rates: ``tk.schedules.layer_decay(0.8)`` and others.
+            averaging: ``tk.averaging.wise_ft()`` and others; not with `restore_best`.
+            solver: ``"lbfgs"``, ``"ridge"`` or ``"auto"`` solve the head on clean pictures in the
+                phase's one epoch; optimizer, learning rate and views play no part. See
+                `tk.plans.linear_probe`.
+            penalty: Above 0; only with a solver.
             name: The phase's name.
 
         Raises:
@@ -158,6 +193,11 @@ class Phase:
             "restore_best": bool(restore_best),
             "monitor": str(monitor),
             "mode": _mode(mode),
+            "objectives": _objectives(objectives),
+            "layer_rates": _of_kind("layer_rates", layer_rates, LayerRates),
+            "averaging": _averaging(averaging, restore_best),
+            "solver": _solver(solver, epochs),
+            "penalty": _penalty(penalty, solver),
             "name": str(name),
         }
         for key, value in values.items():
@@ -168,10 +208,15 @@ class Phase:
 
     def _line(self) -> str:
         policy = "the model's policy" if self.freeze is None else f"freeze {self.freeze!r}"
-        return (
+        if self.solver is not None:
+            return f"{self.name}: {policy}, {_solved(self)}"
+        parts = (*self.objectives, self.layer_rates, self.averaging)
+        more = [repr(each) for each in parts if each is not None]
+        told = (
             f"{self.name}: {counted(self.epochs, 'epoch')}, {policy}, "
             f"{self.optimizer.name} {self.learning_rate}, batches of {_batches(self)}"
         )
+        return ", ".join([told, *more])
 
     def to_config(self) -> dict[str, Any]:
         """A JSON-ready form; `from_config` is the inverse."""
@@ -187,6 +232,11 @@ class Phase:
             "restore_best": self.restore_best,
             "monitor": self.monitor,
             "mode": self.mode,
+            "objectives": [each.to_config() for each in self.objectives],
+            "layer_rates": None if self.layer_rates is None else self.layer_rates.to_config(),
+            "averaging": None if self.averaging is None else self.averaging.to_config(),
+            "solver": self.solver,
+            "penalty": self.penalty,
             "name": self.name,
         }
 
@@ -196,8 +246,13 @@ class Phase:
         given = dict(config)
         policy = given.pop("freeze")
         made = given.pop("optimizer")
+        rates, average = given.pop("layer_rates", None), given.pop("averaging", None)
+        objectives = [_objective(each) for each in given.pop("objectives", ())]
         phase = cls(
             freeze=None if policy is None else freezing.from_config(policy),
+            objectives=objectives,
+            layer_rates=None if rates is None else layer_rates.from_config(rates),
+            averaging=None if average is None else averaging.from_config(average),
             learning_rate=schedules.from_config(given.pop("learning_rate")),
             **given,
         )
@@ -280,10 +335,10 @@ class Plan:
             [
                 phase.name,
                 "the model's policy" if phase.freeze is None else repr(phase.freeze),
-                phase.optimizer.name,
-                str(phase.learning_rate),
+                _solved(phase) if phase.solver else phase.optimizer.name,
+                "" if phase.solver else str(phase.learning_rate),
                 str(phase.epochs),
-                _batches(phase),
+                "" if phase.solver else _batches(phase),
             ]
             for phase in self.phases
         ]
@@ -336,6 +391,13 @@ def _optimizer(value: Any) -> tuple[Optimizer, float]:
     )
 
 
+def _solved(phase: Phase) -> str:
+    by = "" if phase.solver == "auto" else f" by {phase.solver}"
+    penalty = "" if phase.penalty is None else f", penalty {phase.penalty:g}"
+    balanced = ", balanced" if phase.sampling == "balanced" else ""
+    return f"head solved{by}{penalty}{balanced}"
+
+
 def _batches(phase: Phase) -> str:
     balanced = ", balanced" if phase.sampling == "balanced" else ""
     return f"{phase.batch_size}{balanced}"
@@ -355,6 +417,98 @@ def _sampling(value: Any) -> Any:
     return value
 
 
+def _objectives(value: Any) -> tuple[Any, ...]:
+    given = tuple(value) if isinstance(value, list | tuple) else (value,)
+    for each in given:
+        if isinstance(each, type) or not hasattr(each, "to_config"):
+            raise SpecError(
+                explain(
+                    "Phase",
+                    "that is no objective",
+                    expected="what tk.objectives makes, or a term of your own",
+                    received={"objectives": each},
+                    mend="Phase(epochs=10, objectives=tk.objectives.l2_sp(0.01))",
+                )
+            )
+    return given
+
+
+def _objective(config: Mapping[str, Any]) -> Any:
+    given = dict(config)
+    return OBJECTIVES.get(str(given.pop("objective")), verb="Phase")(**given)
+
+
+def _of_kind(name: str, value: Any, kind: type[Any]) -> Any:
+    if value is None or isinstance(value, kind):
+        return value
+    raise SpecError(
+        explain(
+            "Phase",
+            f"that is no value for {name}",
+            expected=_MADE_BY[name],
+            received={name: value},
+            mend=f"Phase(epochs=10, {name}={_MADE_BY[name]})",
+        )
+    )
+
+
+def _averaging(value: Any, restore_best: Any) -> Any:
+    if value is not None and restore_best:
+        raise SpecError(
+            explain(
+                "Phase",
+                "averaging and restore_best both say which weights the phase ends with",
+                expected="one of them",
+                received={"averaging": value, "restore_best": restore_best},
+                mend="Phase(epochs=10, averaging=tk.averaging.soup()) is never worse on validation",
+            )
+        )
+    return _of_kind("averaging", value, Averaging)
+
+
+def _solver(value: Any, epochs: Any) -> Any:
+    if value is None:
+        return None
+    if value not in get_args(Solver):
+        raise SpecError(
+            explain(
+                "Phase",
+                "the solver is unknown",
+                expected=did_you_mean(str(value), get_args(Solver)),
+                received={"solver": value},
+                mend="tk.plans.linear_probe(solver='lbfgs')",
+            )
+        )
+    if whole(epochs) != 1:
+        raise SpecError(
+            explain(
+                "Phase",
+                "a head is solved at once",
+                expected="epochs=1 with a solver",
+                received={"epochs": epochs, "solver": value},
+                mend="tk.plans.linear_probe().then(tk.plans.feature_extraction(epochs=5))",
+            )
+        )
+    return value
+
+
+def _penalty(value: Any, solver: Any) -> float | None:
+    if value is None:
+        return None
+    number = real(value)
+    if solver is None or number is None or not 0 < number < math.inf:
+        raise SpecError(
+            explain(
+                "Phase",
+                "the penalty belongs to a solved head, and is above 0",
+                expected="a number above 0 with a solver, or None",
+                received={"penalty": value, "solver": solver},
+                mend="tk.plans.linear_probe(penalty=0.1)",
+            )
+        )
+    return number
+
+
 def _mode(value: Any) -> Any:
     if value not in (None, "min", "max"):
         raise SpecError(
@@ -368,6 +522,10 @@ def _mode(value: Any) -> Any:
     return value
 
 
+_MADE_BY = {
+    "layer_rates": "tk.schedules.layer_decay(0.8)",
+    "averaging": "tk.averaging.wise_ft()",
+}
 _EXAMPLES = {"batch_size": 32, "views": 4, "early_stopping": 3}
 
 

@@ -13,11 +13,11 @@ from typing import Any
 from transferkit import freeze as freezing
 from transferkit.errors import SpecError, explain
 from transferkit.freeze import Freeze
-from transferkit.plan import Phase, Plan
+from transferkit.plan import Phase, Plan, Solver
 from transferkit.schedules import Schedule
 from transferkit.select import Selector, top_blocks
 
-__all__ = ["default", "feature_extraction", "fine_tune", "tutorial"]
+__all__ = ["default", "feature_extraction", "fine_tune", "linear_probe", "tutorial"]
 
 FINE_TUNING = "fine-tuning"
 """What a phase of `fine_tune` is called, unless it is given another name."""
@@ -48,6 +48,37 @@ def feature_extraction(
         )
     phase.setdefault("name", "feature extraction")
     return Plan((Phase(epochs, freezing.backbone(), learning_rate=learning_rate, **phase),))
+
+
+def linear_probe(*, solver: Solver = "auto", penalty: float | None = None, **phase: Any) -> Plan:
+    """Solve the head on the frozen backbone's features instead of training it: in seconds.
+
+    The head is one linear layer on vectors that do not change, so that its best weights are found
+    without epochs. Each picture is seen once and clean, whatever the model's augmentation is, and
+    dropout takes no part. ``"lbfgs"`` minimises the head's own loss (label smoothing, class weights
+    and all) with
+
+        mean_i loss_i + penalty / 2 |W|^2
+
+    over standardised vectors: for classes multinomial logistic regression. The penalty is that of
+    12 between 32 and 1e-4 under which images of a five-fold cross-validation lose least; above
+    2,000 pictures one fifth is held out instead. ``"ridge"`` is a ridge regression onto the
+    targets, its penalty chosen by exact leave-one-out, in units of the vectors' mean variance times
+    the images; for classes its outputs are then scaled to the logits of least loss.
+
+    Args:
+        solver: ``"lbfgs"``, ``"ridge"``, or ``"auto"``: ridge for numbers, L-BFGS for classes and
+            labels.
+        penalty: Above 0; None for one that suits the data.
+        **phase: Further arguments of `Phase`: ``sampling="balanced"`` lets classes count alike.
+
+    References:
+        Ananya Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform
+        Out-of-Distribution, ICLR 2022.
+    """
+    phase.setdefault("name", "linear probe")
+    policy = freezing.backbone()
+    return Plan((Phase(1, policy, solver=solver, penalty=penalty, **phase),))
 
 
 def fine_tune(
@@ -108,12 +139,14 @@ def tutorial(*, unfreeze: Selector | None = None, epochs: int = 10) -> Plan:
     )
 
 
-def default(*, pretrained: bool, images: int, policy: Freeze | None = None) -> Plan:
+def default(
+    *, pretrained: bool, images: int, policy: Freeze | None = None, linear: bool = True
+) -> Plan:
     """The plan of a `fit` that was given none.
 
-    A pretrained backbone gets a head first and then its top two blocks at 1e-4; a random one trains
-    in full at 1e-3. Epochs fall from 10 a phase to 5 from 2,000 pictures on and to 3 from 20,000
-    on, because a step then sees enough that is new.
+    A pretrained backbone gets a solved head first and then its top two blocks at 1e-4; a random one
+    trains in full at 1e-3. Epochs fall from 10 a phase to 5 from 2,000 pictures on and to 3 from
+    20,000 on, because a step then sees enough that is new.
 
     A policy that the model was given is kept to: the head first, then whatever the policy leaves
     free; where that is nothing of the backbone, the head alone.
@@ -122,11 +155,12 @@ def default(*, pretrained: bool, images: int, policy: Freeze | None = None) -> P
         pretrained: Whether the backbone has learned anything yet.
         images: Training pictures.
         policy: The freeze policy that the model was given, or None.
+        linear: Whether the head is one linear layer, which can be solved; others are trained.
     """
     epochs = 10 if images < 2_000 else 5 if images < 20_000 else 3
     if not pretrained:
         return Plan((Phase(2 * epochs, name="training"),))
-    head_first = feature_extraction(epochs)
+    head_first = linear_probe() if linear else feature_extraction(epochs)
     if policy == freezing.backbone():
         return head_first
     top = top_blocks(2) if policy is None else None

@@ -15,6 +15,9 @@ from typing import Any
 
 from transferkit._types import FrozenDict, real
 from transferkit.errors import SpecError, explain
+from transferkit.layer_rates import auto_rgn as auto_rgn
+from transferkit.layer_rates import layer_decay as layer_decay
+from transferkit.layer_rates import multipliers as multipliers
 
 __all__ = [
     "Constant",
@@ -22,9 +25,12 @@ __all__ = [
     "Exponential",
     "Foreign",
     "Schedule",
+    "auto_rgn",
     "constant",
     "cosine",
     "exponential",
+    "layer_decay",
+    "multipliers",
 ]
 
 

@@ -22,8 +22,10 @@ __all__ = [
     "Head",
     "Mix",
     "ModelSpec",
+    "Seen",
     "Taps",
     "Target",
+    "Term",
 ]
 
 Task = Literal["classes", "labels", "values"]
@@ -317,6 +319,38 @@ class Mix(Protocol):
             keys: uint32 ``(batch, 2)``, the ones that `partners` had; the only source of
                 randomness.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a term of the objective may look at: one batch on its way through the network.
+
+    Attributes:
+        logits: float32 (batch, outputs).
+        embedding: What the head's last layer reads, before dropout (batch, channels).
+        targets: One row per picture.
+    """
+
+    logits: Tensor
+    embedding: Tensor
+    targets: Tensor
+
+
+@runtime_checkable
+class Term(Protocol):
+    """Something that is minimised beside the head's loss; a frozen dataclass.
+
+    On several devices each sees its own part of the batch, and what they give is averaged by the
+    number of their pictures: a term that is a mean over pictures is the same on any number of them.
+    """
+
+    def __call__(self, seen: Seen) -> Tensor:
+        """A number, float32."""
+        ...
+
+    def to_config(self) -> dict[str, Any]:
+        """A JSON-ready form, its name as ``"objective"``."""
         ...
 
 

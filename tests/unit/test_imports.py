@@ -23,7 +23,10 @@ STAIRS: tuple[tuple[str, frozenset[str]], ...] = tuple(
         ("ground", "errors _types _registry _optional _text _figures _progress _keras cache"),
         # history is what the engine writes and later rooms read, plots draws its curves: a value
         # and pure functions, so they stand here although they are used after training.
-        ("descriptions", "select freeze schedules plan plans spec running history plots"),
+        (
+            "descriptions",
+            "select freeze schedules layer_rates averaging plan plans spec running history plots",
+        ),
         ("materials", "backbones heads objectives augment data transferability"),
         ("assembly", "build engine"),
         ("after training", "predict evaluate bundle ranking check calibrate adapt interpret"),

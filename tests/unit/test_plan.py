@@ -60,7 +60,7 @@ def test_fine_tuning_uses_the_models_policy_unless_told_otherwise() -> None:
 
 def test_the_default_plan_fits_the_data() -> None:
     counts = [tk.plans.default(pretrained=True, images=n).epochs for n in (1999, 2000, 20_000)]
-    assert counts == [20, 10, 6]
+    assert counts == [11, 6, 4]
     (random,) = tk.plans.default(pretrained=False, images=10)
     assert (random.epochs, random.freeze) == (20, None)
 
@@ -113,18 +113,18 @@ def test_only_the_configuration_of_a_keras_optimizer_is_kept() -> None:
     assert phase.optimizer.name == "adamw"
     assert phase.optimizer.config["weight_decay"] == 0.07
     assert phase.learning_rate(0, 1) == pytest.approx(3e-4)
-    made = make_optimizer(phase.optimizer, 1e-2)
+    made = make_optimizer(phase)
     assert made is not given
     assert (made.weight_decay, made.clipnorm) == (0.07, 1.0)
-    assert float(made.learning_rate) == pytest.approx(1e-2)
+    assert float(made.learning_rate) == pytest.approx(3e-4)
     again = Phase.from_config(json.loads(json.dumps(phase.to_config())))
-    assert make_optimizer(again.optimizer, 1e-2).weight_decay == 0.07
+    assert make_optimizer(again).weight_decay == 0.07
     assert Phase(1, optimizer=given, learning_rate=1.0).learning_rate == Constant(1.0)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_that_is_named_can_be_made(name: str) -> None:
-    made = make_optimizer(Phase(1, optimizer=name).optimizer, 0.5)
+    made = make_optimizer(Phase(1, optimizer=name, learning_rate=0.5))
     assert type(made).__name__.lower() == name
     assert float(np.asarray(made.learning_rate)) == 0.5
 
@@ -133,14 +133,14 @@ def test_an_optimizer_class_of_the_user_is_made_afresh() -> None:
     class Mine(_keras.keras().optimizers.SGD):  # type: ignore[misc]
         pass
 
-    made = make_optimizer(Phase(1, optimizer=Mine(0.1, momentum=0.5)).optimizer, 0.2)
+    made = make_optimizer(Phase(1, optimizer=Mine(0.1, momentum=0.5), learning_rate=0.2))
     assert type(made) is Mine
     assert made.momentum == 0.5
 
 
 def test_a_plan_that_was_read_from_a_file_does_not_bring_the_users_class() -> None:
     with pytest.raises(SpecError, match="'mine' is none of Keras' own"):
-        make_optimizer(Optimizer("mine"), 0.1)
+        make_optimizer(Phase(1, optimizer=Optimizer("mine")))
 
 
 @pytest.mark.parametrize(
@@ -244,3 +244,30 @@ def test_a_phase_prints_as_its_line_in_a_plan() -> None:
     assert repr(phase) == "Phase: top: 2 epochs, freeze backbone(), adam 0.0001, batches of 32"
     with pytest.raises(SpecError, match=r"early_stopping=3\)"):
         tk.Phase(2, early_stopping=True)
+
+
+def test_a_solved_phase_says_so() -> None:
+    (phase,) = tk.plans.linear_probe(penalty=0.25)
+    assert (phase.epochs, phase.freeze, phase.solver) == (1, tk.freeze.backbone(), "auto")
+    assert repr(phase) == "Phase: linear probe: freeze backbone(), head solved, penalty 0.25"
+    (ridge,) = tk.plans.linear_probe(solver="ridge", sampling="balanced")
+    assert repr(ridge).endswith("head solved by ridge, balanced")
+    assert "head solved by ridge" in Plan((ridge,))._repr_html_()
+    assert Phase.from_config(json.loads(json.dumps(ridge.to_config()))) == ridge
+
+
+def test_a_phase_of_an_older_file_has_no_solver() -> None:
+    config = {k: v for k, v in Phase(2).to_config().items() if k not in ("solver", "penalty")}
+    assert Phase.from_config(config) == Phase(2)
+
+
+def test_what_a_solver_cannot_do_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"solver is unknown.*lbfgs"):
+        tk.plans.linear_probe(solver="lbgfs")  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match=r"solved at once.*epochs=1"):
+        Phase(3, solver="lbfgs")
+    for penalty in (0, -1.0, float("nan"), float("inf"), "much"):
+        with pytest.raises(SpecError, match=r"penalty belongs to a solved head, and is above 0"):
+            tk.plans.linear_probe(penalty=penalty)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="belongs to a solved head"):
+        Phase(3, penalty=0.1)

@@ -404,7 +404,7 @@ def test_a_policy_that_was_given_is_kept_to_without_a_plan(
     model: tk.TransferModel, photos: tk.data.Data
 ) -> None:
     head_only = tk.plans.default(pretrained=True, images=9, policy=tk.freeze.backbone())
-    assert [phase.name for phase in head_only] == ["feature extraction"]
+    assert [phase.name for phase in head_only] == ["linear probe"]
     given = tk.plans.default(pretrained=True, images=9, policy=tk.freeze.nothing())
     assert [phase.freeze for phase in given] == [tk.freeze.backbone(), None]
     top = tk.plans.default(pretrained=True, images=9)

@@ -39,12 +39,22 @@ rng = np.random.default_rng(0)
 network.set_weights([w + rng.normal(0, 0.1, w.shape) for w in network.get_weights()])
 backbone = tk.backbones.from_keras(network, preprocessing="unit", blocks="(first|second)_")
 
+
+class Size:
+    def __call__(self, seen):
+        return 5.0 * tf.reduce_mean(tf.square(seen.embedding))
+
+    def to_config(self):
+        return {"objective": "size"}
+
+
 labels = np.arange(33) % 3  # the last batch of 8 holds one picture: fewer than there are devices
 images = rng.integers(0, 160, (33, 16, 16, 3)) + 40 * labels[:, None, None, None]
 photos = tk.data.from_arrays(images.astype(np.uint8), labels, val=0.2, seed=0)
 plan = tk.plans.feature_extraction(2, batch_size=8).then(
-    tk.plans.fine_tune(2, unfreeze=tk.select.top_blocks(1), learning_rate=1e-3, batch_size=8,
-                       sampling="balanced"))
+    tk.plans.fine_tune(2, unfreeze=tk.select.top_blocks(1), learning_rate=1e-2, batch_size=8,
+                       sampling="balanced", objectives=[tk.objectives.l2_sp(20.0), Size()],
+                       layer_rates=tk.schedules.layer_decay(0.5)))
 mixing = (tk.augment.hue(0.1), tk.augment.mixup(0.4), tk.augment.rotate(20), tk.augment.cutmix())
 
 

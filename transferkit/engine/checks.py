@@ -9,6 +9,7 @@ from typing import Any
 from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
+from transferkit.averaging import Interpolated, Soup
 from transferkit.errors import SpecError, did_you_mean, explain
 from transferkit.history import direction
 from transferkit.plan import Phase
@@ -16,6 +17,7 @@ from transferkit.schedules import Constant
 from transferkit.spec import BoundHead
 
 __all__ = [
+    "check_averaging",
     "check_mixes",
     "check_monitor",
     "check_precision",
@@ -113,6 +115,27 @@ def check_monitor(phase: Phase, bound: BoundHead, *, has_val: bool) -> None:
             )
         )
     direction(phase.monitor, phase.mode, verb="Phase")
+
+
+def check_averaging(phase: Phase, *, has_val: bool) -> None:
+    """Refuse an average that is chosen on pictures which are not there.
+
+    Raises:
+        SpecError: If it is so.
+    """
+    chosen = isinstance(phase.averaging, Soup) or phase.averaging == Interpolated()
+    if chosen and not has_val:
+        fixed = "wise_ft(0.5)" if phase.averaging == Interpolated() else "swa()"
+        raise SpecError(
+            explain(
+                "fit",
+                f"phase {phase.name!r} chooses its average on validation pictures, and there are "
+                "none",
+                expected="data with a validation split",
+                received={"averaging": phase.averaging},
+                mend=f"photos.hold_out(0.2), or tk.averaging.{fixed}",
+            )
+        )
 
 
 def check_schedule(phase: Phase, callbacks: Sequence[Any]) -> None:

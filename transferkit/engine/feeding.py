@@ -86,11 +86,22 @@ class Feeding:
         """The validation batches, clean and in order; None without such pictures."""
         if self.material.val is None:
             return None
-        count, size = self.material.counts[1], self.stage.phase.batch_size
-        if self.supply and self.supply.val:
+        features = self.supply.val if self.supply else None
+        return self._in_turn(self.material.val, features, callbacks)
+
+    def measured_training(self, callbacks: Iterable[Any]) -> Feed:
+        """The training pictures as validation has them, for a phase that keeps them clean."""
+        features = self.supply.train if self.supply else None
+        return self._in_turn(self.material.train, features, callbacks)
+
+    def _in_turn(
+        self, split: tuple[Any, Any], features: Features | None, callbacks: Iterable[Any]
+    ) -> Feed:
+        count, size = len(split[1]), self.stage.phase.batch_size
+        if features:
             order = in_turn(count, size, workers=self.team.workers, **self._shares)
-            return self._resident(self.supply.val, order, count, callbacks, train=False)
-        dataset = batches.validation_batches(*self.material.val, size, **self._shares)
+            return self._resident(features, order, count, callbacks, train=False)
+        dataset = batches.validation_batches(*split, size, **self._shares)
         return self._streamed(dataset, count, callbacks, train=False)
 
     def _resident(

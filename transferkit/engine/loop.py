@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from transferkit._types import KerasModel
 from transferkit.engine import workers
 from transferkit.engine.distribute import Team
+from transferkit.engine.ending import ending_of
 from transferkit.engine.feeds import Feed
 from transferkit.engine.step import Steps
 from transferkit.history import EpochRecord, direction
@@ -47,6 +49,7 @@ def run_epochs(
     training: Feed,
     validation: Feed | None,
     callbacks: Any,
+    notes: list[str],
 ) -> Iterator[EpochRecord]:
     """Run a phase's epochs and hand out a record after each.
 
@@ -59,8 +62,9 @@ def run_epochs(
         training: The training batches.
         validation: The validation batches, or None.
         callbacks: A ``keras.callbacks.CallbackList``.
+        notes: Takes a word on the weights that the phase ends with.
     """
-    best = Best(network, run.phase)
+    best, ending = Best(network, run.phase), ending_of(network, run.phase)
     network.stop_training = False
     for epoch in range(run.start, run.stop):
         began = time.perf_counter()
@@ -70,6 +74,7 @@ def run_epochs(
             logs |= _validate(steps, validation, callbacks, epoch)
         shown = dict(logs)  # callbacks may write into it
         callbacks.on_epoch_end(epoch, shown)
+        ending.epoch(epoch - run.stop + run.phase.epochs, logs)
         yield EpochRecord(
             epoch=epoch,
             phase=run.number,
@@ -83,6 +88,8 @@ def run_epochs(
     if getattr(network.optimizer, "use_ema", False):  # as Keras' fit does
         network.optimizer.finalize_variable_values(network.trainable_variables)
     best.restore()
+    said = ending.finish(None if validation is None else partial(_loss, steps, validation))
+    notes += [said] if said else []
 
 
 def _train(
@@ -119,6 +126,15 @@ def _validate(steps: Steps, feed: Feed, callbacks: Any, epoch: int) -> dict[str,
         callbacks.on_test_batch_end(stop - 1, logs)
     callbacks.on_test_end(logs)
     return {f"val_{name}": value for name, value in _floats(logs).items()}
+
+
+def _loss(steps: Steps, feed: Feed) -> float:
+    """The validation loss of the weights as they are, which no callback is told of."""
+    steps.reset()
+    logs: dict[str, Any] = {}
+    for first, stop in feed.calls:
+        logs = feed.run(0, first, stop, None)
+    return _floats(logs)["loss"]
 
 
 def _floats(logs: dict[str, Any]) -> dict[str, float]:

@@ -53,7 +53,7 @@ class Material:
         share = (team.worker, team.workers)
         return Pictures(
             *self.train,
-            self.pipeline,
+            Pipeline(()) if stage.phase.solver is not None else self.pipeline,
             seed,
             max(stage.views, 1),
             share,

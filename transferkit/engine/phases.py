@@ -20,12 +20,13 @@ from transferkit.engine.feeds import Feed
 from transferkit.engine.frozen import Frozen, Supply
 from transferkit.engine.loop import PhaseRun, run_epochs
 from transferkit.engine.material import Material
-from transferkit.engine.optimizers import make_optimizer
+from transferkit.engine.optimizers import Starts, make_optimizer, starts_of, steered
 from transferkit.engine.pictures import Pictures
 from transferkit.engine.progress import Progress
 from transferkit.engine.report import EngineReport, PhaseReport
 from transferkit.engine.setup import Settled, settle
 from transferkit.engine.shards import own_bounds
+from transferkit.engine.solving import Solver, Solving, check_solver
 from transferkit.engine.step import Steps, make_steps
 from transferkit.engine.tails import Tail
 from transferkit.history import EpochRecord, History
@@ -88,7 +89,8 @@ def run_plan(
         workers.check_alike(team, _facts(material, plan, settled, seed, team, epochs_before))
         own = workers.callbacks_for(team, callbacks)
         frozen = settled.frozen(verbose if team.chief else 0)
-        run = _Run(material, plan, settled, frozen, team, own, seed, verbose, epochs_before)
+        starts = starts_of(material.network, material.table, plan.phases)
+        run = _Run(material, plan, settled, frozen, team, own, seed, verbose, epochs_before, starts)
         return run.phases()
 
 
@@ -98,10 +100,15 @@ def _check(material: Material, plan: Plan, callbacks: Sequence[Any]) -> None:
     checks.check_mixes(material.pipeline, material.bound)
     for phase in plan:
         (phase.freeze or material.policy).resolve(material.table, verb="fit")
-        make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
+        make_optimizer(phase)
+        if phase.layer_rates is not None:
+            phase.layer_rates.factors(material.table)
         checks.check_monitor(phase, material.bound, has_val=material.val is not None)
         checks.check_schedule(phase, callbacks)
+        checks.check_averaging(phase, has_val=material.val is not None)
         checks.check_sampling(phase, material.bound, material.classes)
+        policy = phase.freeze or material.policy
+        check_solver(phase, material.network, material.table, policy)
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,7 @@ class _Run:
     seed: int
     verbose: int
     epochs_before: int
+    starts: Starts
 
     def phases(self) -> tuple[History, EngineReport]:
         """All phases, or those that a backup has left; none behind one whose loss is not finite."""
@@ -138,9 +146,10 @@ class _Run:
         network, phase, strategy = material.network, stage.phase, self.team.strategy
         build.freeze(network, material.table, phase.freeze or material.policy)
         with strategy.scope():
-            optimizer = make_optimizer(phase.optimizer, phase.learning_rate(0, 1))
+            optimizer = make_optimizer(phase)
             build.compile_network(network, material.bound, optimizer, jit_compile=False)
             optimizer.build(network.trainable_variables)
+            steered(optimizer, phase, network, material.table, self.starts)
         begin = sum(each.epochs for each in self.plan.phases[:number])
         listed = self._listed(number, first, begin + phase.epochs)
         start = self._begun(listed, optimizer, begin)
@@ -150,7 +159,14 @@ class _Run:
         tail = self.settled.tail(number, supply, pictures)
         with strategy.scope():
             steps = make_steps(
-                network, tail.model, material.bound, optimizer, strategy, xla=tail.choice.xla
+                network,
+                tail.model,
+                material.bound,
+                optimizer,
+                strategy,
+                xla=tail.choice.xla,
+                terms=[each for each in phase.objectives if callable(each)],
+                embedding=tail.embedding,
             )
         feeding = Feeding(
             material,
@@ -163,11 +179,18 @@ class _Run:
             self.settled.engine.xla,
         )
         run = PhaseRun(phase, number, start, begin + phase.epochs, self.team)
-        training = feeding.training(run, self.seed, self.epochs_before, listed.callbacks)
+        training: Feed
+        if phase.solver is None:
+            training = feeding.training(run, self.seed, self.epochs_before, listed.callbacks)
+        else:
+            solver = self._solver(number, supply, pictures)
+            training = Solving(solver, feeding.measured_training(listed.callbacks))
         validation = feeding.validation(listed.callbacks)
-        records = list(run_epochs(network, steps, run, training, validation, listed))
+        notes: list[str] = []
+        records = list(run_epochs(network, steps, run, training, validation, listed, notes))
         listed.on_train_end()
-        return records, self._told(number, supply, tail, steps, training)
+        notes += getattr(training, "notes", ())
+        return records, self._told(number, supply, tail, steps, training, notes)
 
     def _begun(self, listed: Any, optimizer: Any, begin: int) -> int:
         """The epoch to start at, when callbacks have begun and all workers have one set of weights.
@@ -200,6 +223,20 @@ class _Run:
             supply = supplied(cached=False, keep=False)
         return supply
 
+    def _solver(self, number: int, supply: Supply | None, pictures: Pictures) -> Solver:
+        """What solves a phase's head."""
+        cut = self.settled.cut(number, supply)
+        return Solver(
+            self.material,
+            self.settled.stages[number].phase,
+            self.settled.program,
+            supply,
+            cut.tensors if cut else (0,),
+            pictures,
+            self.team,
+            self.seed,
+        )
+
     def _pictures(self, number: int) -> Pictures:
         return self.material.training_pictures(
             self.settled.stages[number], self.seed, self.team, self.settled.engine.xla
@@ -214,17 +251,23 @@ class _Run:
         headline = _headline(network, phase, number, len(self.plan))
         verbose = self.verbose if self.team.chief else 0
         count, team = self.material.counts[0], self.team
-        steps = own_bounds(count, phase.batch_size, team.shards, team.own_shards)
+        bounds = own_bounds(count, phase.batch_size, team.shards, team.own_shards)
         return keras.callbacks.CallbackList(
             [*own, Progress(headline, self.plan.epochs, verbose)],
             model=network,
             epochs=stop,
-            steps=len(steps),
+            steps=1 if phase.solver is not None else len(bounds),
             verbose=self.verbose,
         )
 
     def _told(
-        self, number: int, supply: Supply | None, tail: Tail, steps: Steps, training: Feed
+        self,
+        number: int,
+        supply: Supply | None,
+        tail: Tail,
+        steps: Steps,
+        training: Feed,
+        notes: Sequence[str],
     ) -> PhaseReport:
         told = self.settled.told(number)
         compiled = {"prefix": bool(supply and supply.choice.xla), "tail": steps.xla}
@@ -234,7 +277,7 @@ class _Run:
             precision={**(told.precision or {}), "tail": tail.choice.precision},
             xla=tuple(part for part, fits in compiled.items() if fits),
             rewrites=tail.choice.rewrites,
-            notes=tail.notes,
+            notes=(*tail.notes, *notes),
         )
         if supply is None:
             return told
@@ -283,6 +326,8 @@ def _facts(
 
 def _headline(network: KerasModel, phase: Phase, number: int, phases: int) -> str:
     moving, total = build.parameters(network)
+    if phase.solver is not None:
+        return f"Phase {number + 1}/{phases}: {phase.name} - {moving:,} parameters are solved for"
     return (
         f"Phase {number + 1}/{phases}: {phase.name} - {counted(phase.epochs, 'epoch')}, "
         f"{phase.optimizer.name} {phase.learning_rate}, {moving:,} of {total:,} parameters train"

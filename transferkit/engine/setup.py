@@ -73,7 +73,7 @@ class Settled:
             supply: What it is fed with; None for pixels.
             pictures: The training pictures, some of which a tail in bfloat16 is tried on.
         """
-        cut = self._cut(number, supply)
+        cut = self.cut(number, supply)
         tried = partial(_samples, supply, pictures) if self.engine.precision == "auto" else None
         return make_tail(
             self.program,
@@ -81,14 +81,15 @@ class Settled:
             self.tails[number],
             head=self.head,
             samples=tried,
+            embed=any(callable(each) for each in self.stages[number].phase.objectives),
         )
 
     def work(self, number: int, supply: Supply | None) -> int:
         """Multiply-adds of the tail's forward pass, for one picture."""
-        cut = self._cut(number, supply)
+        cut = self.cut(number, supply)
         return self.program.work - (cut.work if cut else 0)
 
-    def _cut(self, number: int, supply: Supply | None) -> Cut | None:
+    def cut(self, number: int, supply: Supply | None) -> Cut | None:
         """Where the tail of a phase begins; None for the pixels."""
         return self.stages[number].cut if supply and supply.cuts else None
 

@@ -101,6 +101,8 @@ def stages(
 
 
 def _stage(program: Program, phase: Phase, plan: Plan, pipeline: Pipeline, budget: Budget) -> Stage:
+    if phase.solver is not None:
+        pipeline = Pipeline(())  # a head is solved on clean pictures
     free = _chosen(program, budget, float("inf"))
     if free is None:
         return Stage(_settled(phase, pipeline), None, False, _why_no_cut(program))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from transferkit import _keras
 from transferkit._types import KerasModel, Tensor
-from transferkit.spec import BoundHead
+from transferkit.spec import BoundHead, Seen, Term
 
-__all__ = ["Steps", "make_steps"]
+__all__ = ["Steps", "losses_of", "make_steps"]
 
 keras, tf = _keras.keras(), _keras.tf()
 
@@ -52,6 +53,8 @@ def make_steps(
     strategy: Any,
     *,
     xla: bool,
+    terms: Sequence[Term] = (),
+    embedding: int | None = None,
 ) -> Steps:
     """Make the steps of a phase. Call it inside the strategy's scope.
 
@@ -69,6 +72,9 @@ def make_steps(
         strategy: A ``tf.distribute`` strategy; the default one for one device.
         xla: Whether XLA is to compile them. Over several devices it does not: TensorFlow's XLA
             takes no variable that lies on another device than the program.
+        terms: What is minimised beside the head's loss.
+        embedding: Where the embedding that they see is among what goes into the tail; -1 for the
+            last of what comes out of it.
     """
     measured = _Measured(bound)
     variables = network.trainable_variables
@@ -80,16 +86,20 @@ def make_steps(
         here = tf.cast(tf.shape(targets)[0], tf.float32)
         total = context.all_reduce(tf.distribute.ReduceOp.SUM, here)
         with tf.GradientTape() as tape:
-            logits = tf.cast(_called(tail, inputs, training=True), tf.float32)
+            logits, *more = _called(tail, inputs, training=True)
+            embedded = more[-1] if more else _listed(inputs)[embedding or 0]
             each = measured.losses(targets, logits)
             objective = tf.reduce_sum(each) / total
+            for term in terms:
+                value = _of_some(partial(term, Seen(logits, embedded, targets)), here, replicas)
+                objective += value * here / total
             if tail.losses:  # weight penalties belong to the model, not to a replica's pictures
                 objective += tf.add_n(tail.losses) / replicas
         measured.update(targets, logits, each)
         return _summed(context, tape.gradient(objective, variables))
 
     def evaluate(inputs: Any, targets: Tensor) -> None:
-        logits = tf.cast(_called(tail, inputs, training=False), tf.float32)
+        logits, *_ = _called(tail, inputs, training=False)
         measured.update(targets, logits, measured.losses(targets, logits))
 
     def train(batch: Any) -> None:
@@ -110,6 +120,12 @@ def make_steps(
     )
 
 
+def losses_of(loss: Any, targets: Tensor, logits: Tensor) -> Tensor:
+    """The loss of each picture (batch,)."""
+    each = loss.call(targets, logits)
+    return tf.reduce_mean(tf.reshape(each, (tf.shape(each)[0], -1)), axis=1)
+
+
 class _Measured:
     """The loss of each picture, and the metrics of an epoch."""
 
@@ -120,8 +136,7 @@ class _Measured:
         self.metrics = bound.metrics()
 
     def losses(self, targets: Tensor, logits: Tensor) -> Tensor:
-        each = self.loss.call(targets, logits)
-        return tf.reduce_mean(tf.reshape(each, (tf.shape(each)[0], -1)), axis=1)
+        return losses_of(self.loss, targets, logits)
 
     def update(self, targets: Tensor, logits: Tensor, each: Tensor) -> None:
         self.mean.update_state(each)
@@ -136,9 +151,22 @@ class _Measured:
             metric.reset_state()
 
 
-def _called(tail: KerasModel, inputs: Any, *, training: bool) -> Tensor:
-    parts = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
-    return tail(parts if len(parts) > 1 else parts[0], training=training)
+def _of_some(term: Callable[[], Tensor], here: Tensor, replicas: int) -> Tensor:
+    """What a term gives; 0 where a device has no pictures of a small last batch."""
+    if replicas == 1:
+        return term()
+    return tf.cond(here > 0, term, lambda: tf.constant(0.0))
+
+
+def _called(tail: KerasModel, inputs: Any, *, training: bool) -> list[Tensor]:
+    """Logits, and the embedding if the tail gives it, float32."""
+    parts = _listed(inputs)
+    made = tail(parts if len(parts) > 1 else parts[0], training=training)
+    return [tf.cast(each, tf.float32) for each in keras.tree.flatten(made)]
+
+
+def _listed(inputs: Any) -> list[Tensor]:
+    return list(inputs) if isinstance(inputs, tuple | list) else [inputs]
 
 
 def _summed(context: Any, gradients: list[Tensor | None]) -> list[Tensor | None]:

@@ -28,6 +28,8 @@ class Tail:
 
     Attributes:
         model: From pixels, or what crosses the cut, to logits; rewritten, sharing all variables.
+        embedding: Where the embedding is, if it was asked for: among what goes in, where it is
+            cached, else -1, the last of what comes out.
         choice: What it computes in, whether with XLA, and what was rewritten.
         notes: What went otherwise than planned.
     """
@@ -35,6 +37,7 @@ class Tail:
     model: KerasModel
     choice: TailChoice
     notes: tuple[str, ...] = ()
+    embedding: int | None = None
 
 
 def make_tail(
@@ -44,6 +47,7 @@ def make_tail(
     *,
     head: frozenset[str],
     samples: Callable[[], Sequence[np.ndarray[Any, Any]]] | None,
+    embed: bool = False,
 ) -> Tail:
     """The tail of a phase, whose layers are frozen as it wants.
 
@@ -54,6 +58,7 @@ def make_tail(
         head: The layers that are none of the backbone's, which stay float32.
         samples: Some real values of each of `starts`, to hold bfloat16 against float32; None if it
             was asked for and is not to be questioned.
+        embed: Whether the embedding is wanted.
     """
     notes: tuple[str, ...] = ()
     if choice.precision == "bfloat16" and samples is not None:
@@ -62,8 +67,23 @@ def make_tail(
             rewrites = tuple(name for name in choice.rewrites if name != HALF)
             choice = replace(choice, precision="float32", rewrites=rewrites)
             notes = (f"the tail computes in float32: {problem}",)
-    model = section(program, starts, (program.end,))
-    return Tail(rewritten(model, choice.rewrites, keep=head), choice, notes)
+    ends: tuple[int, ...] = (program.end,)
+    place: int | None = None
+    if embed:
+        tensor = _embedding(program)
+        place = starts.index(tensor) if tensor in starts else -1
+        ends = ends if tensor in starts else (program.end, tensor)
+    model = section(program, starts, ends)
+    return Tail(rewritten(model, choice.rewrites, keep=head), choice, notes, place)
+
+
+def _embedding(program: Program) -> int:
+    """What the last layer with weights reads, before dropout."""
+    maker = {out: call for call in program.calls for out in call.outputs}
+    tensor = next(call.inputs[0] for call in reversed(program.calls) if call.operation.weights)
+    while tensor in maker and type(maker[tensor].operation).__name__ == "Dropout":
+        tensor = maker[tensor].inputs[0]
+    return tensor
 
 
 def _problem(

@@ -24,6 +24,7 @@ __all__ = [
     "check_alike",
     "from_chief",
     "is_chief",
+    "joined",
     "level",
     "number_from_chief",
     "watched",
@@ -97,6 +98,26 @@ def from_chief(team: Team, values: Sequence[Array]) -> list[Array]:
         found.append(np.frombuffer(whole, value.dtype, value.size, place).reshape(value.shape))
         place += value.nbytes
     return found
+
+
+def joined(team: Team, rows: Array, own: Array, count: int) -> Array:
+    """The rows of all workers in the order of the pictures, bit for bit.
+
+    Args:
+        team: Who has them.
+        rows: float32 (own pictures, channels) of this worker.
+        own: The numbers of its pictures; each picture is one worker's.
+        count: Pictures of all workers.
+    """
+    if not team.several:
+        return rows
+    channels = rows.shape[1]
+    whole = np.zeros((count, channels + channels % 2), np.float32)  # pairs make a whole number
+    whole[own, :channels] = rows
+    words = whole.view(np.int64)
+    at_once = max(_AT_ONCE // words.shape[1], 1)
+    parts = [_summed(team, words[at : at + at_once]) for at in range(0, count, at_once)]
+    return np.ascontiguousarray(np.concatenate(parts).view(np.float32)[:, :channels])
 
 
 def number_from_chief(team: Team, number: int) -> int:

@@ -35,6 +35,8 @@ class RidgeProbe:
             regression its squared error.
         weights: Of the head that was trained on all images (channels, outputs).
         bias: The same head's (outputs,).
+        outputs: What the head that was trained on all others gives for each image (images,
+            outputs), under the penalty that was chosen.
     """
 
     score: float
@@ -44,6 +46,7 @@ class RidgeProbe:
     right: Array
     weights: Array
     bias: Array
+    outputs: Array
 
     def __repr__(self) -> str:
         return f"RidgeProbe(score={self.score:.4f}, penalty={self.penalty:.3g})"
@@ -103,8 +106,16 @@ def ridge_probe(
         * seen.centred.onto(columns - columns.mean(axis=0))
     )
     bias = columns.mean(axis=0) - seen.mean @ weights
-    penalty = float(tried[best])
-    return RidgeProbe(float(scores[best]), penalty, tried, scores, right[best], weights, bias)
+    return RidgeProbe(
+        score=float(scores[best]),
+        penalty=float(tried[best]),
+        penalties=tried,
+        scores=scores,
+        right=right[best],
+        weights=weights,
+        bias=bias,
+        outputs=_unseen(seen, columns, shrinking[best]),
+    )
 
 
 def _checked(penalties: Any) -> Array:
@@ -124,23 +135,37 @@ def _checked(penalties: Any) -> Array:
 
 def _left_out(seen: Statistics, columns: Array, shrinking: Array) -> tuple[Array, Array]:
     """Under each penalty the sum of squared errors, and how each image came out."""
-    mean = columns.mean(axis=0)
-    inner = seen.centred.onto(columns - mean)
     classes = seen.class_names is not None
+    mean = columns.mean(axis=0)
     errors = np.zeros(len(shrinking))
     right = np.zeros((len(shrinking), seen.count))
+    for place, number, off in _offs(seen, columns, shrinking):
+        lost = np.square(off).sum(axis=1)
+        errors[number] += lost.sum()
+        if classes:
+            wanted = columns[place]
+            outputs = wanted - off + (wanted - mean) / (seen.count - 1)
+            lost = _won(outputs, seen.ids[place])
+        right[number, place] = lost
+    return errors, right
+
+
+def _unseen(seen: Statistics, columns: Array, shrinking: Array) -> Array:
+    """What the head that was trained on all others gives for each image."""
+    outputs = np.array(columns, np.float64)
+    for place, _, off in _offs(seen, columns, shrinking[None]):
+        outputs[place] -= off
+    return outputs
+
+
+def _offs(seen: Statistics, columns: Array, shrinking: Array) -> Iterator[tuple[slice, int, Array]]:
+    """The errors of left-out images, a block of them at a time, under each penalty."""
+    mean = columns.mean(axis=0)
+    inner = seen.centred.onto(columns - mean)
     for place, block in seen.centred:
-        wanted = columns[place]
         free = np.maximum(1.0 - 1.0 / seen.count - np.square(block) @ shrinking.T, 1e-12)
         for number, fitted in enumerate(_fitted(block, shrinking, inner)):
-            off = (wanted - mean - fitted) / free[:, number : number + 1]
-            lost = np.square(off).sum(axis=1)
-            errors[number] += lost.sum()
-            if classes:
-                outputs = wanted - off + (wanted - mean) / (seen.count - 1)
-                lost = _won(outputs, seen.ids[place])
-            right[number, place] = lost
-    return errors, right
+            yield place, number, (columns[place] - mean - fitted) / free[:, number : number + 1]
 
 
 def _fitted(block: Array, shrinking: Array, inner: Array) -> Iterator[Array]:

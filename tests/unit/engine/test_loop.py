@@ -53,7 +53,7 @@ def by_engine(
         distribute.team(tk.Engine()),
     )
     listed.on_train_begin()
-    records = list(run_epochs(made.network, made.steps, run, feed, clean, listed))
+    records = list(run_epochs(made.network, made.steps, run, feed, clean, listed, []))
     listed.on_train_end()
     return made.network, records
 
