@@ -31,7 +31,6 @@ ROOMS = (
     "freeze",
     "heads",
     "history",
-    "layer_rates",
     "objectives",
     "plans",
     "ranking",

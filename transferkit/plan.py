@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from transferkit import averaging, layer_rates, schedules
+from transferkit import averaging, schedules
 from transferkit import freeze as freezing
 from transferkit._registry import Registry
 from transferkit._text import counted, html_table
@@ -15,8 +15,9 @@ from transferkit._types import FrozenDict, real, whole
 from transferkit.averaging import Averaging
 from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
 from transferkit.freeze import Freeze
-from transferkit.layer_rates import LayerRates
 from transferkit.schedules import Schedule
+from transferkit.schedules.layer_rates import LayerRates
+from transferkit.schedules.layer_rates import from_config as rates_from_config
 from transferkit.select import Selector
 
 __all__ = ["OBJECTIVES", "OPTIMIZERS", "Optimizer", "Phase", "Plan", "Solver", "as_plan"]
@@ -251,7 +252,7 @@ class Phase:
         phase = cls(
             freeze=None if policy is None else freezing.from_config(policy),
             objectives=objectives,
-            layer_rates=None if rates is None else layer_rates.from_config(rates),
+            layer_rates=None if rates is None else rates_from_config(rates),
             averaging=None if average is None else averaging.from_config(average),
             learning_rate=schedules.from_config(given.pop("learning_rate")),
             **given,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from transferkit.data import Data, from_arrays
+from transferkit.data import Data, Split, from_arrays
+from transferkit.data.folds import k_shot
 from transferkit.data.split import (
     balanced,
     check_fractions,
@@ -301,6 +303,26 @@ def test_few_has_k_of_each_class_and_grows(labels: list[int], seed: int) -> None
         assert few.counts()["train"] == dict.fromkeys("abcd", k)
         assert seen <= set(numbers(few.train))
         seen = set(numbers(few.train))
+
+
+@given(st.lists(st.integers(0, 3), min_size=20, max_size=40), SEEDS, st.randoms())
+def test_few_goes_by_seed_and_names_whatever_the_listing(
+    labels: list[int], seed: int, random: Random
+) -> None:
+    k = int(np.bincount(labels, minlength=4).min())
+    assume(k >= 1)
+    keys = [f"{i}.jpg" for i in range(len(labels))]
+    order = random.sample(range(len(labels)), len(labels))
+
+    def taken(places: Any) -> set[str]:
+        ids, names = np.asarray([labels[i] for i in places]), tuple(keys[i] for i in places)
+        split = Split("train", ids, tuple("abcd"), names, keys=names)
+        return {names[i] for i in k_shot(split, k, seed)}
+
+    everything = taken(range(len(keys)))
+    assert taken(order) == everything
+    rest = [i for i in range(len(keys)) if labels[i] or keys[i] in everything]
+    assert taken(rest) == everything, "pictures that were not taken decide nothing"
 
 
 def test_seeds_matter_everywhere() -> None:

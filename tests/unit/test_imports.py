@@ -25,7 +25,7 @@ STAIRS: tuple[tuple[str, frozenset[str]], ...] = tuple(
         # and pure functions, so they stand here although they are used after training.
         (
             "descriptions",
-            "select freeze schedules layer_rates averaging plan plans spec running history plots",
+            "select freeze schedules averaging plan plans spec running history plots",
         ),
         ("materials", "backbones heads objectives augment data transferability"),
         ("assembly", "build engine"),

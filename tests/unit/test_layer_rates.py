@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import transferkit as tk
-from transferkit import layer_rates
 from transferkit.errors import SelectionError, SpecError
+from transferkit.schedules import layer_rates
 from transferkit.select import LayerTable
 from transferkit.testing.strategies import layer_tables
 

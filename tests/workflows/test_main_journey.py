@@ -446,10 +446,14 @@ def test_float16_is_refused(photos: tk.data.Data) -> None:
 def test_rare_classes_that_would_count_twice_are_spoken_of(
     model: tk.TransferModel, photos: tk.data.Data
 ) -> None:
-    twice = model.head(tk.heads.classification(class_weight="balanced"))
-    with pytest.warns(UserWarning, match="rare classes count twice") as caught:
-        twice.fit(photos, tk.Phase(1, sampling="balanced"), verbose=0)
-    assert caught[0].filename == __file__
+    for head, leave_out in (
+        (tk.heads.classification(class_weight="balanced"), "class_weight='balanced'"),
+        (tk.heads.classification(logit_adjustment=1.0), "logit_adjustment=1"),
+    ):
+        message = rf"rare classes count twice.*sampling='balanced' or {leave_out}\."
+        with pytest.warns(UserWarning, match=message) as caught:
+            model.head(head).fit(photos, tk.Phase(1, sampling="balanced"), verbose=0)
+        assert caught[0].filename == __file__
 
 
 def test_many_models_in_one_process_are_no_reason_for_a_warning(

@@ -33,14 +33,14 @@ def check_sampling(phase: Phase, bound: BoundHead, classes: Any) -> None:
         SpecError: If the phase samples so, and `classes` is None.
 
     Warns:
-        UserWarning: If the head weighs the classes alike as well.
+        UserWarning: If the head weighs the classes alike as well, or takes their frequencies out.
     """
     if phase.sampling != "balanced":
         return
-    if getattr(bound.head, "class_weight", None) == "balanced":
+    if (twice := _evens_classes(bound.head)) is not None:
         warnings.warn(
-            f"fit: phase {phase.name!r} samples classes alike and the head weighs them alike, so "
-            "rare classes count twice. Leave out sampling='balanced' or class_weight='balanced'.",
+            f"fit: phase {phase.name!r} samples classes alike and so does the head weigh them, so "
+            f"rare classes count twice. Leave out sampling='balanced' or {twice}.",
             stacklevel=6,
         )
     if classes is None:
@@ -55,6 +55,14 @@ def check_sampling(phase: Phase, bound: BoundHead, classes: Any) -> None:
                 mend=mend if task == "labels" else "Phase(..., sampling='shuffled')",
             )
         )
+
+
+def _evens_classes(head: Any) -> str | None:
+    """The argument by which a head makes up for rare classes; None if it does not."""
+    if getattr(head, "class_weight", None) == "balanced":
+        return "class_weight='balanced'"
+    tau = getattr(head, "logit_adjustment", 0)
+    return f"logit_adjustment={tau:g}" if tau else None
 
 
 def check_precision(network: KerasModel) -> None:

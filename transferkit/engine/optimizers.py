@@ -15,9 +15,9 @@ from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.averaging import Exponential
 from transferkit.errors import SpecError, did_you_mean, explain
-from transferkit.layer_rates import AutoRGN
 from transferkit.objectives import L2SP
 from transferkit.plan import OPTIMIZERS, Phase
+from transferkit.schedules.layer_rates import AutoRGN
 from transferkit.select import LayerTable
 
 __all__ = ["Starts", "make_optimizer", "starts_of", "steered"]

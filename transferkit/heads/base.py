@@ -1,4 +1,4 @@
-"""What heads for whole pictures share: pooling, hidden layers, class weights, checks."""
+"""What heads for whole pictures share: pooling, hidden layers, checks."""
 
 from __future__ import annotations
 
@@ -55,6 +55,9 @@ def settle(verb: str, head: Any, **more: Any) -> None:
         plain["label_smoothing"] = _share(verb, "label_smoothing", smoothing, "label_smoothing=0.1")
     if hasattr(head, "class_weight"):
         plain["class_weight"] = _class_weight(verb, head.class_weight)
+    for name in ("focal", "logit_adjustment"):
+        if hasattr(head, name):
+            plain[name] = _strength(verb, name, getattr(head, name))
     plain["hidden"] = _widths(verb, head.hidden)
     plain["extra_metrics"] = _metric_names(verb, head.extra_metrics)
     if head.pooling not in POOLINGS:
@@ -69,6 +72,13 @@ def _share(verb: str, name: str, value: Any, mend: str) -> float:
     if share is None or not 0 <= share < 1:
         raise wrong(verb, name, value, "a share of at least 0 and below 1", mend)
     return share
+
+
+def _strength(verb: str, name: str, value: Any) -> float:
+    number = real(value)
+    if number is None or not 0 <= number < np.inf:
+        raise wrong(verb, name, value, "a number of 0 or more; 0 is without it", f"{name}=1.0")
+    return number
 
 
 def _widths(verb: str, value: Any) -> tuple[int, ...]:
@@ -175,51 +185,6 @@ def logits(x: Tensor, outputs: int) -> Tensor:
     """
     dense = _keras.keras().layers.Dense
     return dense(outputs, kernel_initializer="zeros", dtype="float32", name="head_logits")(x)
-
-
-def class_weights(verb: str, value: Any, target: Target) -> tuple[float, ...] | None:
-    """One weight for each class, in the order of the outputs.
-
-    ``"balanced"`` gives N / (C n_c), as scikit-learn does.
-
-    Args:
-        verb: The function that makes the head, for the error.
-        value: None, ``"balanced"`` or pairs, as a head holds it.
-        target: The classes.
-
-    Raises:
-        UnknownNameError: If a pair names a class that there is not.
-        SpecError: If pictures are to be balanced that nobody has counted: those of a network that
-            is built and not fitted.
-    """
-    if value is None:
-        return None
-    if value == "balanced" and target.counts is None:
-        raise SpecError(
-            explain(
-                verb,
-                "class_weight='balanced' has no pictures to count",
-                expected="training data, which fit has and build has not",
-                received={"class_weight": value},
-                mend=f"Weights by name: class_weight={{{target.class_names[0]!r}: 2.0}}",
-            )
-        )
-    if value == "balanced":
-        counts = np.asarray(target.counts, dtype=np.float64)
-        return tuple(float(w) for w in counts.sum() / (len(counts) * np.maximum(counts, 1)))
-    weights = dict(value)
-    for name in weights:
-        if name not in target.class_names:
-            raise UnknownNameError(
-                explain(
-                    verb,
-                    f"class_weight names {name!r}, which is no class",
-                    expected=did_you_mean(name, target.class_names),
-                    received={"class_weight": weights},
-                    mend=f"Weights go by name: class_weight={{{target.class_names[0]!r}: 2.0}}",
-                )
-            )
-    return tuple(weights.get(name, 1.0) for name in target.class_names)
 
 
 def check_metrics(verb: str, names: Sequence[str], own: str, outputs: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from transferkit._types import Tensor
-from transferkit.heads import base, losses
+from transferkit.heads import base, imbalance, losses
 from transferkit.heads.results import Prediction
 from transferkit.spec import Taps, Target, Task
 
@@ -27,9 +27,12 @@ class Classification(base.Shown):
     class_weight: Any = None
     one_logit: bool = False
     extra_metrics: tuple[str, ...] = ()
+    focal: float = 0.0
+    logit_adjustment: float = 0.0
 
     def __post_init__(self) -> None:
         base.settle("classification", self, one_logit=bool(self.one_logit))
+        imbalance.check_adjustment("classification", self)
 
     @property
     def task(self) -> Task:
@@ -40,8 +43,8 @@ class Classification(base.Shown):
         """Meet the classes.
 
         Raises:
-            SpecError: If the target is no choice between two or more classes, or `one_logit` was
-                asked for with more than two.
+            SpecError: If the target is no choice between two or more classes, `one_logit` was asked
+                for with more than two, or pictures are to be counted that there are none of.
         """
         base.check_task("classification", target, "classes")
         if self.one_logit and target.outputs != 2:
@@ -52,10 +55,11 @@ class Classification(base.Shown):
                 f"two classes; there are {target.outputs}",
                 "tk.heads.classification(one_logit=False)",
             )
-        weights = base.class_weights("classification", self.class_weight, target)
+        weights = imbalance.class_weights("classification", self.class_weight, target)
+        added = imbalance.adjustment("classification", self.logit_adjustment, target)
         width = 1 if self.one_logit else target.outputs
         base.check_metrics("classification", self.extra_metrics, "accuracy", width)
-        return BoundClassification(self, target, weights)
+        return BoundClassification(self, target, weights, adjustment=added)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class BoundClassification:
     weights: tuple[float, ...] | None = None
     needs: tuple[int, ...] = ()
     soft_targets: bool = True
+    adjustment: tuple[float, ...] | None = None
 
     @property
     def activation(self) -> str:
@@ -80,16 +85,20 @@ class BoundClassification:
         return base.logits(x, 1 if head.one_logit else self.target.outputs)
 
     def loss(self, *, from_logits: bool = True) -> Any:
-        """Cross entropy with the head's label smoothing and class weights."""
-        if self.head.one_logit:
-            weights = self.weights
+        """Cross entropy with the head's label smoothing, class weights, focal factor and prior."""
+        head, weights, added = self.head, self.weights, self.adjustment
+        if head.one_logit:
             return losses.SigmoidCrossEntropy(
                 from_logits,
-                self.head.label_smoothing,
+                head.label_smoothing,
                 positive_weight=weights[1:] if weights else None,
                 negative_weight=weights[:1] if weights else None,
+                focal=head.focal,
+                adjustment=added[1] - added[0] if added else 0.0,
             )
-        return losses.SoftmaxCrossEntropy(from_logits, self.head.label_smoothing, self.weights)
+        return losses.SoftmaxCrossEntropy(
+            from_logits, head.label_smoothing, weights, focal=head.focal, adjustment=added
+        )
 
     def metrics(self) -> list[Any]:
         """Accuracy, and what was asked for besides."""
@@ -132,6 +141,8 @@ def classification(
     class_weight: base.ClassWeight = None,
     one_logit: bool = False,
     metrics: Sequence[str] = (),
+    focal: float = 0.0,
+    logit_adjustment: float = 0.0,
 ) -> Classification:
     """A head that gives each picture one class.
 
@@ -146,12 +157,21 @@ def classification(
             soft labels in proportion.
         one_logit: Two classes through one sigmoid instead of a softmax over two.
         metrics: Names of Keras metrics beside accuracy.
+        focal: The exponent g of ``-sum_c y_c (1 - p_c)^g log p_c``, 0 or more: pictures that are
+            told well already count less. 0 is the cross entropy.
+        logit_adjustment: How much, t, of the classes' frequencies is taken out of the predictions:
+            the loss is that of the logits plus ``t log(n_c / N)``, of the training split; what is
+            predicted is without it. 0 takes nothing out, 1 answers as if all classes were as
+            frequent. A class without pictures counts as if it had one. Stands neither with
+            ``class_weight="balanced"`` nor with label smoothing.
 
     Raises:
-        SpecError: If an argument is out of its range.
+        SpecError: If an argument is out of its range, or two contradict each other.
 
     References:
         Szegedy et al., Rethinking the Inception Architecture, CVPR 2016 (label smoothing).
+        Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
+        Menon et al., Long-Tail Learning via Logit Adjustment, ICLR 2021.
     """
     return Classification(
         dropout,
@@ -161,4 +181,6 @@ def classification(
         class_weight,
         one_logit,
         metrics,  # type: ignore[arg-type]
+        focal,
+        logit_adjustment,
     )

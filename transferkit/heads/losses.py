@@ -1,9 +1,14 @@
 """Losses and metrics that take every form of label: class ids, one-hot, soft, multi-hot, numbers.
 
-Keras' own losses serve; what is added is the label's form and the class weights. Keras'
-`class_weight` takes the arg-max of a label, which is wrong for soft and multi-hot ones: here each
-class's share of a label weighs what that class weighs, so the loss of a mixed label is the mean of
-the losses of its parts.
+Keras' own losses serve; what is added is the label's form, the class weights, the focal factor and
+the logit adjustment. Keras' `class_weight` takes the arg-max of a label, which is wrong for soft
+and multi-hot ones: here each class's share of a label weighs what that class weighs, so the loss of
+a mixed label is the mean of the losses of its parts.
+
+There is one loss, for training and for evaluation. With logit adjustment, too: the plain cross
+entropy of pictures in which rare classes are rare is smallest where they are neglected, so whoever
+stopped early by it would choose the weights that the adjustment is there to avoid. Predictions and
+metrics are those of the network, which knows nothing of either.
 """
 
 from __future__ import annotations
@@ -20,15 +25,21 @@ Loss: Any = keras.losses.Loss
 Mean: Any = keras.metrics.Mean
 serializable = keras.saving.register_keras_serializable(package="transferkit")
 
+_LEAST = 1e-30  # at 0 neither a logarithm is finite, nor the gradient of a power below 1
+
 
 @serializable
 class SoftmaxCrossEntropy(Loss):
-    """``-sum_c w_c y_c log p_c`` for one class per picture.
+    """``-sum_c w_c y_c (1 - p_c)^g log p_c`` for one class per picture.
+
+    p is the softmax of the logits and, where there is one, the adjustment.
 
     Args:
         from_logits: Whether outputs are logits or probabilities.
         label_smoothing: Share of the label that is spread over all classes, in [0, 1).
         class_weight: One weight for each class, or None.
+        focal: The exponent g of the focal factor; 0 is the cross entropy.
+        adjustment: What is added to the logit of each class before the softmax, or None.
     """
 
     def __init__(
@@ -38,11 +49,15 @@ class SoftmaxCrossEntropy(Loss):
         class_weight: Sequence[float] | None = None,
         reduction: str = "sum_over_batch_size",
         name: str = "cross_entropy",
+        focal: float = 0.0,
+        adjustment: Sequence[float] | None = None,
     ) -> None:
         super().__init__(name=name, reduction=reduction)
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
         self.class_weight = list(class_weight) if class_weight is not None else None
+        self.focal = focal
+        self.adjustment = list(adjustment) if adjustment is not None else None
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Loss per picture ``(batch,)`` of labels ``(batch,)`` or ``(batch, classes)``."""
@@ -52,10 +67,20 @@ class SoftmaxCrossEntropy(Loss):
         # The gradient of softmax and cross entropy is only right for rows that add up to 1.
         total = ops.sum(y_true, axis=-1, keepdims=True)
         rows = ops.divide_no_nan(y_true, total)
-        loss = keras.losses.categorical_crossentropy(
-            rows, y_pred, from_logits=self.from_logits, label_smoothing=self.label_smoothing
+        return self._unweighted(rows, y_pred) * total[..., 0]
+
+    def _unweighted(self, rows: Tensor, y_pred: Tensor) -> Tensor:
+        from_logits, smoothing = self.from_logits, self.label_smoothing
+        if self.focal or self.adjustment is not None:
+            y_pred, from_logits = _logits(y_pred, "softmax", known=from_logits), True
+        if self.adjustment is not None:
+            y_pred = y_pred + ops.convert_to_tensor(self.adjustment, y_pred.dtype)
+        if self.focal:
+            smooth = rows * (1 - smoothing) + smoothing / rows.shape[-1]
+            return _focal_softmax(smooth, y_pred, self.focal)
+        return keras.losses.categorical_crossentropy(
+            rows, y_pred, from_logits=from_logits, label_smoothing=smoothing
         )
-        return loss * total[..., 0]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -64,18 +89,24 @@ class SoftmaxCrossEntropy(Loss):
             "from_logits": self.from_logits,
             "label_smoothing": self.label_smoothing,
             "class_weight": self.class_weight,
+            "focal": self.focal,
+            "adjustment": self.adjustment,
         }
 
 
 @serializable
 class SigmoidCrossEntropy(Loss):
-    """``-sum_c w_c y_c log p_c + v_c (1 - y_c) log(1 - p_c)``, averaged over the outputs.
+    """``-w y (1 - p)^g log p - v (1 - y) p^g log(1 - p)``, averaged over the outputs.
+
+    p is the sigmoid of the logits plus the adjustment.
 
     Args:
         from_logits: Whether outputs are logits or probabilities.
         label_smoothing: Moves labels towards 1/2, in [0, 1).
         positive_weight: The weight w of each output's positive labels, or None for 1.
         negative_weight: The weight v of each output's negative labels, or None for 1.
+        focal: The exponent g of the focal factor; 0 is the cross entropy.
+        adjustment: What is added to every logit before the sigmoid.
     """
 
     def __init__(
@@ -86,12 +117,16 @@ class SigmoidCrossEntropy(Loss):
         negative_weight: Sequence[float] | None = None,
         reduction: str = "sum_over_batch_size",
         name: str = "cross_entropy",
+        focal: float = 0.0,
+        adjustment: float = 0.0,
     ) -> None:
         super().__init__(name=name, reduction=reduction)
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
         self.positive_weight = list(positive_weight) if positive_weight is not None else None
         self.negative_weight = list(negative_weight) if negative_weight is not None else None
+        self.focal = focal
+        self.adjustment = adjustment
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Loss per picture ``(batch,)`` of labels ``(batch, outputs)``, or ``(batch,)`` for one."""
@@ -101,8 +136,15 @@ class SigmoidCrossEntropy(Loss):
         no = 1 - y_true if negative is None else (1 - y_true) * ops.convert_to_tensor(negative)
         share = ops.divide_no_nan(yes, yes + no)
         smooth = share * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
-        loss = ops.binary_crossentropy(smooth, y_pred, from_logits=self.from_logits)
-        return ops.mean(loss * (yes + no), axis=-1)
+        return ops.mean(self._unweighted(smooth, y_pred) * (yes + no), axis=-1)
+
+    def _unweighted(self, rows: Tensor, y_pred: Tensor) -> Tensor:
+        if not self.focal and not self.adjustment:
+            return ops.binary_crossentropy(rows, y_pred, from_logits=self.from_logits)
+        logits = _logits(y_pred, "sigmoid", known=self.from_logits) + self.adjustment
+        if self.focal:
+            return _focal_sigmoid(rows, logits, self.focal)
+        return ops.binary_crossentropy(rows, logits, from_logits=True)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -112,6 +154,8 @@ class SigmoidCrossEntropy(Loss):
             "label_smoothing": self.label_smoothing,
             "positive_weight": self.positive_weight,
             "negative_weight": self.negative_weight,
+            "focal": self.focal,
+            "adjustment": self.adjustment,
         }
 
 
@@ -164,3 +208,29 @@ def as_one_hot(labels: Tensor, outputs: Tensor) -> Tensor:
         return ops.cast(labels, outputs.dtype)
     ids = ops.reshape(ops.cast(labels, "int32"), (-1,))
     return ops.one_hot(ids, classes, dtype=outputs.dtype)
+
+
+def _logits(outputs: Tensor, activation: str, *, known: bool) -> Tensor:
+    """The logits that are known, or those behind outputs, as Keras' own losses find them."""
+    if known:
+        return outputs
+    if (kept := getattr(outputs, "_keras_logits", None)) is not None:
+        return kept  # by Keras' activations, since a probability that is rounded has no gradient
+    if activation == "softmax":
+        return ops.log(ops.maximum(outputs, _LEAST))
+    least = keras.config.epsilon()
+    inside = ops.clip(outputs, least, 1 - least)
+    return ops.log(inside) - ops.log1p(-inside)
+
+
+def _focal_softmax(rows: Tensor, logits: Tensor, gamma: float) -> Tensor:
+    """``-sum_c y_c (1 - p_c)^g log p_c`` for each picture ``(batch,)``."""
+    log_p = ops.log_softmax(logits, axis=-1)
+    missing = ops.maximum(-ops.expm1(log_p), _LEAST)  # 1 - p, without its cancellation
+    return -ops.sum(rows * missing**gamma * log_p, axis=-1)
+
+
+def _focal_sigmoid(rows: Tensor, logits: Tensor, gamma: float) -> Tensor:
+    """``-y (1 - p)^g log p - (1 - y) p^g log(1 - p)`` for each output ``(batch, outputs)``."""
+    no, yes = ops.softplus(logits), ops.softplus(-logits)  # minus the logarithms of 1 - p and p
+    return rows * ops.exp(-gamma * no) * yes + (1 - rows) * ops.exp(-gamma * yes) * no

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from transferkit._types import Tensor, real
-from transferkit.heads import base, losses
+from transferkit.heads import base, imbalance, losses
 from transferkit.heads.results import Labels
 from transferkit.spec import Taps, Target, Task
 
@@ -27,6 +27,7 @@ class Multilabel(base.Shown):
     class_weight: Any = None
     threshold: float = 0.5
     extra_metrics: tuple[str, ...] = ()
+    focal: float = 0.0
 
     def __post_init__(self) -> None:
         threshold = real(self.threshold)
@@ -52,7 +53,7 @@ class Multilabel(base.Shown):
             SpecError: If the target is no set of labels.
         """
         base.check_task("multilabel", target, "labels")
-        weights = base.class_weights("multilabel", self.class_weight, target)
+        weights = imbalance.class_weights("multilabel", self.class_weight, target)
         base.check_metrics("multilabel", self.extra_metrics, "binary_accuracy", target.outputs)
         return BoundMultilabel(self, target, weights)
 
@@ -82,7 +83,10 @@ class BoundMultilabel:
     def loss(self, *, from_logits: bool = True) -> Any:
         """Binary cross entropy, averaged over the labels; weights count for positives."""
         return losses.SigmoidCrossEntropy(
-            from_logits, self.head.label_smoothing, positive_weight=self.weights
+            from_logits,
+            self.head.label_smoothing,
+            positive_weight=self.weights,
+            focal=self.head.focal,
         )
 
     def metrics(self) -> list[Any]:
@@ -117,6 +121,7 @@ def multilabel(
     class_weight: base.ClassWeight = None,
     threshold: float = 0.5,
     metrics: Sequence[str] = (),
+    focal: float = 0.0,
 ) -> Multilabel:
     """A head that gives each picture any number of labels.
 
@@ -129,9 +134,14 @@ def multilabel(
             the loss; negatives weigh 1.
         threshold: The probability above which a label counts as given, in (0, 1).
         metrics: Names of Keras metrics beside accuracy.
+        focal: The exponent g of ``-y (1 - p)^g log p - (1 - y) p^g log(1 - p)``, 0 or more: labels
+            that are told well already count less. 0 is the cross entropy.
 
     Raises:
         SpecError: If an argument is out of its range.
+
+    References:
+        Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
     """
     return Multilabel(
         dropout,
@@ -141,4 +151,5 @@ def multilabel(
         class_weight,
         threshold,
         metrics,  # type: ignore[arg-type]
+        focal,
     )

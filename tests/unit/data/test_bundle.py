@@ -299,7 +299,9 @@ def test_few_has_at_least_k_of_each_label() -> None:
     ("k", "rest", "text"),
     [
         (0, "drop", "that is no number of pictures"),
+        (-1, "drop", "that is no number of pictures"),
         (1.5, "drop", "that is no number of pictures"),
+        (True, "drop", r"that is no number of pictures.*1 or more.*photos\.few\(5\)"),
         (9, "drop", r"'ant' has 8 training pictures, fewer than 9.*photos\.few\(8\)"),
         (2, "val", "there is a val split already"),
         (2, "train", "rest is unknown"),

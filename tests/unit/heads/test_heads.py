@@ -140,8 +140,25 @@ def losses_and_gradients(head: Any, targets: Array, logits: Array) -> tuple[Arra
         ),
         (tk.heads.multilabel(class_weight="balanced", label_smoothing=0.1), TAGS, MULTI_HOT[:3]),
         (tk.heads.classification(), THREE, np.arange(3)),
+        (
+            tk.heads.classification(class_weight="balanced", label_smoothing=0.2, focal=2.0),
+            THREE,
+            np.arange(3),
+        ),
+        (tk.heads.classification(logit_adjustment=1.0), THREE, np.arange(3)),
+        (tk.heads.multilabel(class_weight="balanced", focal=2.0), TAGS, MULTI_HOT[:3]),
     ],
-    ids=["softmax", "no weight", "smoothed", "one logit", "multilabel", "plain"],
+    ids=[
+        "softmax",
+        "no weight",
+        "smoothed",
+        "one logit",
+        "multilabel",
+        "plain",
+        "focal",
+        "adjusted",
+        "focal labels",
+    ],
 )
 def test_the_loss_of_a_mixed_label_is_the_mean_of_the_losses_of_its_parts(
     head: Any, target: Target, labels: Array
@@ -312,7 +329,8 @@ def test_a_new_head_prefers_nothing(head: Any, target: Target) -> None:
     "head",
     [
         tk.heads.classification(dropout=0.1, hidden=(3,), class_weight={"b": 2.0, "a": 1.0}),
-        tk.heads.multilabel(threshold=0.3, metrics=("AUC",)),
+        tk.heads.classification(focal=2, logit_adjustment=1),
+        tk.heads.multilabel(threshold=0.3, metrics=("AUC",), focal=0.5),
         tk.heads.regression(loss="huber", pooling="both"),
     ],
 )
@@ -435,7 +453,7 @@ FOUR: Any = np.int64(4)
     "head",
     [
         tk.heads.classification(dropout=QUARTER, hidden=[FOUR], class_weight={"a": FOUR}),
-        tk.heads.multilabel(threshold=QUARTER, label_smoothing=QUARTER),
+        tk.heads.multilabel(threshold=QUARTER, label_smoothing=QUARTER, focal=QUARTER),
         tk.heads.regression(hidden=np.array([4, 2])),  # type: ignore[arg-type]
     ],
     ids=["classification", "multilabel", "regression"],
@@ -530,6 +548,7 @@ def test_predictions_can_stand_in_a_set() -> None:
         "classification()",
         "classification(dropout=0.2, hidden=(4,), class_weight={'a': 2.0}, metrics=('AUC',))",
         "classification(class_weight='balanced', one_logit=True)",
+        "classification(focal=2.0, logit_adjustment=1.0)",
         "multilabel(pooling='both', threshold=0.3)",
         "regression(loss='huber')",
     ],
