@@ -34,6 +34,7 @@ ROOMS = (
     "objectives",
     "plans",
     "ranking",
+    "rate_search",
     "running",
     "schedules",
     "select",

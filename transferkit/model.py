@@ -25,6 +25,7 @@ from transferkit.freeze import Freeze
 from transferkit.plan import Phase, Plan, as_plan
 from transferkit.plans import FINE_TUNING
 from transferkit.plans import default as default_plan
+from transferkit.rate_search import RateSearch, found, rising
 from transferkit.running import Engine, as_engine
 from transferkit.select import Selector
 from transferkit.spec import (
@@ -244,6 +245,65 @@ class TransferModel:
             verbose=verbose,
         )
 
+    def find_learning_rate(
+        self,
+        data: Data,
+        plan: Plan | Phase | Sequence[Phase] | None = None,
+        *,
+        low: float = 1e-7,
+        high: float = 1.0,
+        steps: int = 100,
+        seed: int = 0,
+        engine: Engine | None = None,
+        verbose: int = 0,
+    ) -> RateSearch:
+        """A range test: train a network of its own while the rate rises, and see where it learns.
+
+        The plan's last phase is searched, behind those before it; its rate rises geometrically
+        until the loss runs away. `self` and its weights are untouched, and nothing is kept.
+
+        Args:
+            data: As for `fit`.
+            plan: As for `fit`.
+            low: The first step's rate, above 0.
+            high: The last step's, above `low`.
+            steps: How many there are, 10 or more; whole epochs are gone through.
+            seed: As for `fit`.
+            engine: As for `fit`.
+            verbose: As for `fit`.
+
+        Returns:
+            The losses and the rate that they suggest; `plot` draws them. Read it as an order of
+            magnitude: a third or three times of it is as good a guess.
+
+        Raises:
+            SpecError: If a number makes no sense, or the last phase is solved.
+            TrainingError: If the loss runs away at once, or never falls.
+
+        Example:
+            >>> import numpy as np
+            >>> import transferkit as tk
+            >>> pixels = np.random.default_rng(0).integers(0, 255, (40, 32, 32, 3), dtype=np.uint8)
+            >>> pixels[::2] //= 4
+            >>> photos = tk.data.from_arrays(pixels, ["dark", "light"] * 20, val=0)
+            >>> model = tk.TransferModel("keras:MobileNetV2")
+            >>> search = model.find_learning_rate(photos, tk.plans.feature_extraction())
+            >>> 1e-6 < search.suggestion < 1
+            True
+        """
+        check_data(data)
+        given = as_plan(plan) or self._default_plan(data, self._graph(data))
+        searched, watcher = rising(given, len(data.train), low, high, steps)
+        self.fit(
+            data,
+            searched,
+            seed=seed,
+            engine=engine,
+            callbacks=watcher,
+            verbose=verbose,
+        )
+        return found(watcher)
+
     def explain_engine(
         self,
         data: Data,
@@ -278,15 +338,9 @@ class TransferModel:
             ('head_average',)
         """
         check_data(data)
-        size = data.image_size or self._info().image_size
         given = as_plan(plan)
         self._check_fine_tuning(given)
-        made = build.assemble(
-            replace(self.spec, weights=None, freeze=self.spec.policy),
-            data.target,
-            input_shape=(*size, data.channels),
-            seed=0,
-        )
+        made = self._graph(data)
         settled = settle(
             made.network,
             made.table,
@@ -306,6 +360,12 @@ class TransferModel:
             policy=self.spec.freeze,
             linear=is_linear(made.network, made.table),
         )
+
+    def _graph(self, data: Data) -> Assembled:
+        """The network for some data, without the weights."""
+        size = data.image_size or self._info().image_size
+        spec = replace(self.spec, weights=None, freeze=self.spec.policy)
+        return build.assemble(spec, data.target, input_shape=(*size, data.channels), seed=0)
 
     def _info(self) -> BackboneInfo:
         backbone = self.spec.backbone

@@ -11,13 +11,22 @@ from __future__ import annotations
 from typing import Any
 
 from transferkit import freeze as freezing
+from transferkit._types import whole
 from transferkit.errors import SpecError, explain
 from transferkit.freeze import Freeze
 from transferkit.plan import Phase, Plan, Solver
-from transferkit.schedules import Schedule
+from transferkit.schedules import Schedule, layer_decay
 from transferkit.select import Selector, top_blocks
 
-__all__ = ["default", "feature_extraction", "fine_tune", "linear_probe", "tutorial"]
+__all__ = [
+    "default",
+    "feature_extraction",
+    "fine_tune",
+    "gradual_unfreezing",
+    "linear_probe",
+    "linear_probe_then_fine_tune",
+    "tutorial",
+]
 
 FINE_TUNING = "fine-tuning"
 """What a phase of `fine_tune` is called, unless it is given another name."""
@@ -124,6 +133,88 @@ def fine_tune(
     policy = freezing.all_but(unfreeze) if unfreeze is not None else freeze
     phase.setdefault("name", FINE_TUNING)
     return Plan((Phase(epochs, policy, learning_rate=learning_rate, **phase),))
+
+
+def linear_probe_then_fine_tune(
+    epochs: int = 10,
+    *,
+    unfreeze: Selector | None = None,
+    freeze: Freeze | Selector | None = None,
+    learning_rate: float | Schedule = 1e-5,
+    solver: Solver = "auto",
+    penalty: float | None = None,
+    **phase: Any,
+) -> Plan:
+    """LP-FT: solve the head on the frozen backbone, then fine-tune from that solution.
+
+    A head that starts from nothing sends large gradients through the backbone and bends features
+    that were good; one that fits already leaves them nearly as they are.
+
+    Args:
+        epochs: Of fine-tuning, 1 or more.
+        unfreeze: The layers that train in it.
+        freeze: A policy instead. With neither, the model's own policy holds.
+        learning_rate: Of fine-tuning.
+        solver: Of the probe; see `linear_probe`.
+        penalty: Of the probe.
+        **phase: Further arguments of the fine-tuning's `Phase`.
+
+    References:
+        Ananya Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform
+        Out-of-Distribution, ICLR 2022.
+    """
+    probe = linear_probe(solver=solver, penalty=penalty)
+    tuned = {"unfreeze": unfreeze, "freeze": freeze, "learning_rate": learning_rate, **phase}
+    return probe.then(fine_tune(epochs, **tuned))
+
+
+def gradual_unfreezing(
+    stages: int = 3,
+    *,
+    epochs: int = 3,
+    blocks: int = 2,
+    decay: float = 0.8,
+    learning_rate: float | Schedule = 1e-4,
+    **phase: Any,
+) -> Plan:
+    """Solve the head, then thaw the backbone from the top, some blocks more in each stage.
+
+    Lower blocks train at smaller rates (`tk.schedules.layer_decay`). Every stage has an optimizer
+    of its own, and what lies below its blocks is cached.
+
+    Args:
+        stages: How many, 1 or more.
+        epochs: Of each stage.
+        blocks: How many blocks more each stage thaws, 1 or more.
+        decay: Of the learning rate from block to block, above 0, at most 1.
+        learning_rate: Of the head, in every stage.
+        **phase: Further arguments of each stage's `Phase`.
+
+    Raises:
+        SpecError: If `stages` or `blocks` is no whole number above 0.
+
+    References:
+        Jeremy Howard and Sebastian Ruder, Universal Language Model Fine-tuning for Text
+        Classification, ACL 2018.
+    """
+    counts = whole(stages), whole(blocks)
+    if None in counts or min(count or 0 for count in counts) < 1:
+        raise SpecError(
+            explain(
+                "gradual_unfreezing",
+                "there is nothing to thaw",
+                expected="stages and blocks of 1 or more",
+                received={"stages": stages, "blocks": blocks},
+                mend="tk.plans.gradual_unfreezing(stages=3, blocks=2)",
+            )
+        )
+    plan = linear_probe()
+    phase.setdefault("layer_rates", layer_decay(decay))
+    for stage in range(1, stages + 1):
+        top, name = top_blocks(stage * blocks), f"top {stage * blocks} blocks"
+        settings = {"learning_rate": learning_rate, "name": name, **phase}
+        plan = plan.then(fine_tune(epochs, unfreeze=top, **settings))
+    return plan
 
 
 def tutorial(*, unfreeze: Selector | None = None, epochs: int = 10) -> Plan:

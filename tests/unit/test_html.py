@@ -25,6 +25,7 @@ from transferkit.data.similar import NearDuplicates
 from transferkit.engine.report import EngineReport, PhaseReport
 from transferkit.history import EpochRecord, History
 from transferkit.ranking import Candidate, Ranking
+from transferkit.rate_search import RateSearch
 from transferkit.select import LayerTable
 
 EVIL = "<script>alert('x')</script>"
@@ -93,6 +94,11 @@ def numbered() -> evaluate.Regression:
     return evaluate.regression([[1.0, 2.0]] * 2, [[1.0, 3.0]] * 2, names=NAMES, loss=1.0)
 
 
+def search() -> RateSearch:
+    rates = np.array([1e-3, 1e-2])
+    return RateSearch(1e-3, rates, rates, rates, diverged=False)
+
+
 def ranking() -> Ranking:
     return Ranking((Candidate(EVIL, {}, problem=OTHER),), ("knn",), 2)
 
@@ -117,6 +123,7 @@ SHOWN: dict[str, Callable[[], Any]] = {
     "Multilabel": labelled,
     "Regression": numbered,
     "Ranking": ranking,
+    "RateSearch": search,
     "TransferCheck": checked,
     "Prediction": lambda: heads.Prediction(EVIL, 0.9, {EVIL: 0.9, OTHER: 0.1}),
     "Labels": lambda: heads.Labels(NAMES, {EVIL: 0.9, OTHER: 0.8}),
@@ -178,5 +185,5 @@ def test_a_page_is_well_formed_and_trusts_nothing(name: str) -> None:
     assert "\x1b" not in text
     assert "\udc80" not in text
     assert page.words.strip()
-    if name not in ("Value", "TrainedModel"):
+    if name not in ("RateSearch", "TrainedModel", "Value"):  # nothing of theirs has a name
         assert EVIL in page.words, "the name is there, as words"

@@ -29,7 +29,10 @@ STAIRS: tuple[tuple[str, frozenset[str]], ...] = tuple(
         ),
         ("materials", "backbones heads objectives augment data transferability"),
         ("assembly", "build engine"),
-        ("after training", "predict evaluate bundle ranking check calibrate adapt interpret"),
+        (
+            "after training",
+            "predict evaluate rate_search bundle ranking check calibrate adapt interpret",
+        ),
         ("the hall", "trained"),
         ("the face", "model"),
         ("guests", "tune track testing"),

@@ -271,3 +271,30 @@ def test_what_a_solver_cannot_do_is_refused() -> None:
             tk.plans.linear_probe(penalty=penalty)  # type: ignore[arg-type]
     with pytest.raises(SpecError, match="belongs to a solved head"):
         Phase(3, penalty=0.1)
+
+
+def test_lp_ft_is_a_probe_and_then_fine_tuning() -> None:
+    top = tk.select.top_blocks(2)
+    probe, tuned = tk.plans.linear_probe_then_fine_tune(
+        4, unfreeze=top, learning_rate=1e-4, solver="ridge", penalty=2.0, batch_size=8
+    )
+    assert (probe,) == tk.plans.linear_probe(solver="ridge", penalty=2.0).phases
+    expected = tk.plans.fine_tune(4, unfreeze=top, learning_rate=1e-4, batch_size=8)
+    assert (tuned,) == expected.phases
+
+
+def test_gradual_unfreezing_thaws_from_the_top() -> None:
+    plan = tk.plans.gradual_unfreezing(2, epochs=4, blocks=3, decay=0.5, batch_size=8)
+    assert [phase.name for phase in plan] == ["linear probe", "top 3 blocks", "top 6 blocks"]
+    assert [phase.epochs for phase in plan] == [1, 4, 4]
+    for phase, count in zip(plan.phases[1:], (3, 6), strict=True):
+        assert phase.freeze == tk.freeze.all_but(tk.select.top_blocks(count))
+        assert phase.layer_rates == tk.schedules.layer_decay(0.5)
+        assert phase.batch_size == 8
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, "two"])
+def test_nothing_to_thaw_is_refused(count: Any) -> None:
+    for arguments in ({"stages": count}, {"blocks": count}):
+        with pytest.raises(SpecError, match=r"nothing to thaw.*stages=3, blocks=2"):
+            tk.plans.gradual_unfreezing(**arguments)
