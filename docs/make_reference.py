@@ -22,6 +22,7 @@ ROOMS = (
     "augment.operation",
     "backbones",
     "cache",
+    "calibrate",
     "check",
     "data",
     "engine.report",
