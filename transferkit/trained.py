@@ -1,4 +1,4 @@
-"""`TrainedModel`: what `fit` returns. It fits on, predicts, evaluates and saves."""
+"""`TrainedModel`: what `fit` returns. It fits on, predicts, evaluates, is calibrated and saved."""
 
 from __future__ import annotations
 

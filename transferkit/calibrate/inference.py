@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from transferkit._types import real, whole
@@ -12,6 +12,8 @@ from transferkit.augment import Pipeline
 from transferkit.errors import SpecError, explain
 
 __all__ = ["Inference"]
+
+_NOTHING = Pipeline()
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Inference:
 
     temperature: float = 1.0
     thresholds: tuple[float, ...] = ()
-    augmentation: Pipeline = field(default_factory=Pipeline)
+    augmentation: Pipeline = _NOTHING
     views: int = 1
 
     def __post_init__(self) -> None:

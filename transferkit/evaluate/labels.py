@@ -29,7 +29,7 @@ class Multilabel(Probabilities):
             each label.
     """
 
-    threshold: float | tuple[float, ...] = 0.5
+    threshold: float | Sequence[float] = 0.5
 
     @cached_property
     def predicted(self) -> Array:
