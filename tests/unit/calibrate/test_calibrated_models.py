@@ -137,13 +137,12 @@ def test_an_engine_and_a_batch_size_change_nothing(classes: Any) -> None:
 
 
 def test_what_was_compiled_for_a_network_serves_all_its_models(classes: Any) -> None:
-    first = classes.trained.calibrate(classes.val, engine=EXACT)
+    first = classes.trained.calibrate(classes.few)
     second = first.with_views(tk.augment.flip(), views=2)
     assert "_view" not in vars(second._predictor)
-    third = second.calibrate(classes.val)
+    third = second.calibrate(classes.few)
     kept = [vars(model._predictor) for model in (first, second, third)]
     assert kept[0]["_to_logits"] is kept[1]["_to_logits"] is kept[2]["_to_logits"]
-    assert kept[0]["_to_logits"]._compiled
     assert kept[1]["_view"] is kept[2]["_view"]
     other = third.with_views(tk.augment.zoom(0.1), views=2)
     assert "_view" not in vars(other._predictor)
@@ -255,21 +254,21 @@ def test_thresholds_that_do_not_fit_are_refused(classes: Any, labels: Any) -> No
 def test_all_of_it_is_saved_loaded_and_told(labels: Any, tmp_path: Path) -> None:
     chosen = (
         labels.trained.with_views(tk.augment.flip(), views=3)
-        .calibrate(labels.val)
-        .choose_thresholds(labels.val)
+        .calibrate(labels.few)
+        .choose_thresholds(labels.few)
     )
     chosen.save(tmp_path / "m.tkm")
     again = tk.load(tmp_path / "m.tkm")
     assert again.inference == chosen.inference
     assert not again.inference.is_plain
-    assert again.predict(labels.val.pixels()) == chosen.predict(labels.val.pixels())
-    assert again.evaluate(labels.val).metrics == chosen.evaluate(labels.val).metrics
+    assert again.predict(labels.few.pixels()) == chosen.predict(labels.few.pixels())
+    assert again.evaluate(labels.few).metrics == chosen.evaluate(labels.few).metrics
     shown = repr(again)
     assert f"\ntemperature: {chosen.inference.temperature:.4g}\n" in shown
     assert "\nthresholds: ants 0." in shown
     assert shown.endswith("\nviews: 3, by pipeline(flip())")
     twin = pickle.loads(pickle.dumps(chosen))
-    assert twin.predict(labels.val.pixels()[0]) == chosen.predict(labels.val.pixels()[0])
+    assert twin.predict(labels.few.pixels()[0]) == chosen.predict(labels.few.pixels()[0])
 
 
 def test_a_file_from_before_has_the_defaults(classes: Any, tmp_path: Path) -> None:
@@ -304,8 +303,8 @@ def test_a_choice_that_does_not_fit_is_a_damaged_bundle(
 
 
 def test_training_on_drops_what_was_chosen_for_the_weights(labels: Any) -> None:
-    chosen = labels.trained.with_views(tk.augment.flip(), views=2).calibrate(labels.val)
-    chosen = chosen.choose_thresholds(labels.val)
+    chosen = labels.trained.with_views(tk.augment.flip(), views=2).calibrate(labels.few)
+    chosen = chosen.choose_thresholds(labels.few)
     further = chosen.fit(labels.photos, tk.Phase(1), engine=EXACT, verbose=0)
     flip = tk.augment.pipeline(tk.augment.flip())
     assert further.inference == Inference(augmentation=flip, views=2)

@@ -38,7 +38,7 @@ def seen(pixels: Array) -> list[Array]:
 
 
 def test_probabilities_are_the_mean_over_the_views(case: Any) -> None:
-    pixels = case.val.pixels()[:12]
+    pixels = case.few.pixels()
     trained = viewed(case)
     each = np.stack([case.trained.network.predict_on_batch(v) for v in seen(pixels)])
     assert np.ptp(each, axis=0).max() > 0.02, "views have to differ"
@@ -46,17 +46,17 @@ def test_probabilities_are_the_mean_over_the_views(case: Any) -> None:
     if expected.shape[1] == 1:
         expected = np.hstack([1 - expected, expected])
     np.testing.assert_allclose(scores(trained.predict(pixels)), expected, rtol=1e-4, atol=1e-6)
-    found = trained.evaluate(case.val).outputs[:12]
+    found = trained.evaluate(case.few).outputs
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_numbers_are_the_mean_over_the_views(values: Any) -> None:
-    pixels = values.val.pixels()[:6]
+    pixels = values.few.pixels()
     trained = viewed(values)
     each = [values.trained.network.predict_on_batch(view) for view in seen(pixels)]
     found = [result.values for result in trained.predict(pixels)]
     np.testing.assert_allclose(found, np.mean(each, axis=0), rtol=1e-4, atol=1e-4)
-    assert trained.evaluate(values.val).outputs[:6] == pytest.approx(np.array(found), rel=1e-4)
+    assert trained.evaluate(values.few).outputs == pytest.approx(np.array(found), rel=1e-4)
 
 
 def test_a_picture_is_answered_alike_whatever_stands_beside_it(classes: Any) -> None:
