@@ -23,6 +23,7 @@ ROOMS = (
     "averaging",
     "backbones",
     "cache",
+    "calibrate",
     "check",
     "data",
     "engine.report",

@@ -1,4 +1,4 @@
-"""Figures of numbers: learning curves and confusion matrices. Plain parts in, a figure out.
+"""Figures of numbers: curves, confusion matrices, reliability. Plain parts in, a figure out.
 
 Colours are taken from the middle of the scale, so that they can be told from a white and from a
 black page; the series of a panel differ in their line as well, for eyes that do not see colours.
@@ -20,12 +20,21 @@ from transferkit.errors import SpecError, explain
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["MANY_CLASSES", "TRAIN_COLOUR", "VAL_COLOUR", "confusion", "curves", "pairs"]
+__all__ = [
+    "MANY_CLASSES",
+    "TRAIN_COLOUR",
+    "VAL_COLOUR",
+    "confusion",
+    "curves",
+    "pairs",
+    "reliability",
+]
 
 TRAIN_COLOUR = "#2f7fc1"
 VAL_COLOUR = "#d9630b"
 _QUIET = "#808080"
 _SHARE = "fraction of the true class"
+_RIGHT = {"picture": "accuracy", "label": "share that has the label"}
 _COLOURS = (TRAIN_COLOUR, VAL_COLOUR, "#3a9a5b", "#b05fc0")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), "-.", ":")
 _MARKERS = ("o", "s", "^", "D")
@@ -148,6 +157,53 @@ def pairs(
     axes.spines[["top", "right"]].set_visible(False)
     if not normalize:
         _whole_ticks(axes)
+    return figure
+
+
+def reliability(
+    counts: Sequence[int],
+    confidences: Sequence[float],
+    accuracies: Sequence[float],
+    title: str,
+    *,
+    each: str,
+    needed_for: str,
+) -> Figure:
+    """How often predictions of each confidence are right, and below it how many there are.
+
+    Args:
+        counts: Predictions in each bin of equal width.
+        confidences: Their mean confidence; NaN for an empty bin.
+        accuracies: The share of them that is right; NaN for an empty bin.
+        title: What stands above.
+        each: What a prediction is of: ``"picture"``, or ``"label"``.
+        needed_for: The call that the user typed, for the errors.
+
+    Raises:
+        MissingExtraError: If matplotlib is not installed.
+    """
+    figure = new_figure(4.4, 5.0, needed_for=needed_for)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    full = np.flatnonzero(counts)
+    found, right = np.asarray(confidences)[full], np.asarray(accuracies)[full]
+    upper.plot([0, 1], [0, 1], color=_QUIET, linestyle=(0, (4, 2)), linewidth=1.2, label="perfect")
+    upper.vlines(found, found, right, color=VAL_COLOUR, linewidth=2.4, alpha=0.45, label="gap")
+    upper.plot(found, right, "o-", color=TRAIN_COLOUR, markersize=4.5, clip_on=False, label="found")
+    lower.bar(
+        (np.arange(len(counts)) + 0.5) / len(counts),
+        counts,
+        width=0.86 / len(counts),
+        color=TRAIN_COLOUR,
+    )
+    upper.set(xlim=(0, 1), ylim=(-0.03, 1.03), ylabel=_RIGHT[each])
+    upper.set_title(title, fontsize=10, loc="left", **text_style(needed_for=needed_for))
+    upper.legend(frameon=False, fontsize=8, loc="upper left")
+    lower.set(xlabel="confidence" if each == "picture" else "probability", ylabel=f"{each}s")
+    lower.yaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    for axes in (upper, lower):
+        axes.grid(visible=True, color=_QUIET, alpha=0.25, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 

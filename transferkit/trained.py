@@ -1,4 +1,4 @@
-"""`TrainedModel`: what `fit` returns. It fits on, predicts, evaluates and saves."""
+"""`TrainedModel`: what `fit` returns. It fits on, predicts, evaluates, is calibrated and saved."""
 
 from __future__ import annotations
 
@@ -14,6 +14,16 @@ from transferkit._text import counted, html_summary, text_summary
 from transferkit._types import FrozenDict, KerasModel, PathLike, checked_seed
 from transferkit.augment import Pipeline
 from transferkit.augment.layer import AugmentationLayer
+from transferkit.calibrate import Inference
+from transferkit.calibrate.choosing import (
+    calibrated,
+    check_decides,
+    check_has_logits,
+    decided,
+    deciding,
+    viewed,
+)
+from transferkit.calibrate.predictor import Predictor
 from transferkit.data import Data, Split, decode
 from transferkit.data.bundle import check_data
 from transferkit.data.decode import FITS, resize_array
@@ -28,11 +38,11 @@ from transferkit.freeze import from_config as freeze_from_config
 from transferkit.history import History
 from transferkit.plan import Phase, Plan, as_plan
 from transferkit.plans import fine_tune
-from transferkit.predict import Forward, checked_batch_size, outputs
+from transferkit.predict import checked_batch_size
 from transferkit.predict import pictures as given_pictures
 from transferkit.running import Engine, as_engine
 from transferkit.select import LayerTable
-from transferkit.spec import BoundHead, Target
+from transferkit.spec import Augmentation, BoundHead, Mix, Target
 
 __all__ = ["TrainedModel", "load", "train"]
 
@@ -51,6 +61,7 @@ class TrainedModel:
         plan: How it was trained.
         history: One record per epoch.
         engine_report: How it was run: what was cut, cached and compiled.
+        inference: How outputs become predictions: temperature, thresholds, views.
     """
 
     network: KerasModel
@@ -62,12 +73,13 @@ class TrainedModel:
     plan: Plan
     history: History = field(default_factory=History)
     engine_report: EngineReport = field(default_factory=EngineReport)
+    inference: Inference = field(default_factory=Inference)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "about", FrozenDict(self.about))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_forward"}
+        return {name: value for name, value in vars(self).items() if name != "_predictor"}
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -92,6 +104,9 @@ class TrainedModel:
     ) -> TrainedModel:
         """Train on from these weights; `self` keeps its own.
 
+        Temperature and thresholds were chosen for these weights, and the result has neither; views
+        it keeps.
+
         Args:
             data: Pictures with the same classes; they are brought to size in the model's own way.
             plan: The phases; by default 5 epochs at 1e-5 of the layers that trained last. A phase
@@ -109,7 +124,11 @@ class TrainedModel:
         seed = checked_seed("fit", seed)
         engine = as_engine(engine)
         with engine_scope(engine), build.seeded(seed):
-            twin = replace(self, network=build.copy(self.network))
+            twin = replace(
+                self,
+                network=build.copy(self.network),
+                inference=replace(self.inference, temperature=1.0, thresholds=()),
+            )
         return train(
             twin,
             data.resized(self.image_size, fit=self.about["fit"]),
@@ -128,7 +147,7 @@ class TrainedModel:
         pixel_range: tuple[float, float] = (0, 255),
         engine: Engine | None = None,
     ) -> Any:
-        """Predict one picture, or many.
+        """Predict one picture, or many: by all views, at the temperature, above the thresholds.
 
         Args:
             pictures: A path, a folder, a ``PIL.Image``, an array or tensor ``(height, width,
@@ -157,15 +176,15 @@ class TrainedModel:
         alone, items = given_pictures(pictures, pixel_range)
         if not items:
             return []
-        run = self._forward.ready(len(items), engine and as_engine(engine))
-        given = outputs(run, _Decoded(items, self._decoded), batch_size=batch_size)
-        results = self.bound.decode(given)
+        pixels = _Decoded(items, self._decoded)
+        given = self._predictor.outputs(pixels, batch_size=batch_size, engine=engine)
+        results = self._deciding.decode(given)
         return results[0] if alone else results
 
     def evaluate(
         self, split: Split, *, batch_size: int = 32, engine: Engine | None = None
     ) -> Evaluation:
-        """Measure the model on a split.
+        """Measure the model on a split, as it predicts: temperature, thresholds, views and all.
 
         Args:
             split: ``photos.val``, say. Its pictures are brought to size in the model's own way.
@@ -175,14 +194,11 @@ class TrainedModel:
         Raises:
             SpecError: If it is no split, or its classes, kind of labels or channels differ.
         """
+        pixels = self._pixels("evaluate", split)
         batch_size = checked_batch_size("evaluate", batch_size)
-        self._check_fits("evaluate", split)
-        sized = split.resized(self.image_size, fit=self.about["fit"])  # as `predict` does
-        run = self._forward.ready(len(sized), engine and as_engine(engine))
-        given = outputs(run, sized.pixels(), batch_size=batch_size)
+        given = self._predictor.outputs(pixels, batch_size=batch_size, engine=engine)
         targets = self.bound.targets(split.labels)
         loss = float(np.asarray(self.bound.loss(from_logits=False)(targets, given)))
-        pixels = sized.pixels()
         common: dict[str, Any] = {
             "loss": loss,
             "paths": None if None in split.paths else split.paths,
@@ -196,10 +212,93 @@ class TrainedModel:
             return evaluate.classification(given, split.labels, class_names=names, **common)
         if self.bound.target.task == "labels":
             threshold = getattr(self.bound, "threshold", 0.5)
+            threshold = self.inference.thresholds or threshold
             return evaluate.multilabel(
                 given, split.labels, class_names=names, threshold=threshold, **common
             )
         return evaluate.regression(given, targets, **common)
+
+    def calibrate(
+        self, split: Split, *, batch_size: int = 32, engine: Engine | None = None
+    ) -> TrainedModel:
+        """The same model, its confidences as high as its predictions are right on a split.
+
+        One temperature divides all logits, the one that fits the split best; see
+        `transferkit.calibrate.temperature`. Classes keep their order, thresholds that were chosen
+        move along, so that the same labels are given, and the network stays what it is.
+
+        Args:
+            split: Pictures that the model was not trained on, ``photos.val`` say: of those that it
+                learned it is too sure.
+            batch_size: Pictures at a time.
+            engine: As in `predict`.
+
+        Raises:
+            SpecError: If it is no split, its classes, kind of labels or channels differ, or the
+                model predicts no probabilities.
+
+        Warns:
+            UserWarning: If the model tells the pictures no better than by chance.
+
+        References:
+            Guo, Pleiss, Sun, Weinberger, On Calibration of Modern Neural Networks, ICML 2017.
+        """
+        check_has_logits(self.bound)
+        pixels = self._pixels("calibrate", split)
+        batch_size = checked_batch_size("calibrate", batch_size)
+        logits = self._predictor.logits(pixels, batch_size=batch_size, engine=engine)
+        return self._asking(calibrated(self.inference, logits, split))
+
+    def choose_thresholds(
+        self, split: Split, *, batch_size: int = 32, engine: Engine | None = None
+    ) -> TrainedModel:
+        """The same model, with the threshold for each label that has the best F1 on a split.
+
+        Only for models with several labels. A label that no picture of the split has keeps the
+        head's threshold, with a warning; see `transferkit.calibrate.thresholds`.
+
+        Args:
+            split: Pictures that the model was not trained on, ``photos.val`` say.
+            batch_size: Pictures at a time.
+            engine: As in `predict`.
+
+        Raises:
+            SpecError: If it is no split, its labels or channels differ, or the model's head decides
+                by no threshold.
+
+        Warns:
+            UserWarning: If there are labels that no picture has.
+        """
+        check_decides(self.bound)
+        pixels = self._pixels("choose_thresholds", split)
+        batch_size = checked_batch_size("choose_thresholds", batch_size)
+        given = self._predictor.outputs(pixels, batch_size=batch_size, engine=engine)
+        return self._asking(decided(self.inference, given, split, self.bound))
+
+    def with_views(self, *operations: Augmentation | Mix, views: int = 8) -> TrainedModel:
+        """The same model, which looks at each picture in several views: test-time augmentation.
+
+        A prediction is the mean of the probabilities (or numbers) of the clean picture and
+        ``views - 1`` augmented ones. These are the same for every call and every picture, whatever
+        stands beside it. Temperature and thresholds belong to the predictions without these views:
+        the result has neither, so that views come first and `calibrate` after them.
+
+        Args:
+            *operations: Operations or pipelines of `tk.augment`, or your own, that leave a picture
+                what it is: ``tk.augment.flip()``, say.
+            views: In how many views each picture is seen, the clean one included, 2 or more: what
+                predicting takes, so many times over.
+
+        Raises:
+            SpecError: If there is no operation, one of them mixes pictures or changes labels, or
+                `views` is no whole number above 1.
+
+        References:
+            Krizhevsky, Sutskever, Hinton, ImageNet Classification with Deep Convolutional Neural
+            Networks, NeurIPS 2012.
+        """
+        shape = (*self.image_size, int(self.about["channels"]))
+        return self._asking(viewed(operations, views, shape, self.bound.target.outputs))
 
     def save(self, path: PathLike) -> None:
         """Write everything into one file; the old one stays until the new one is whole.
@@ -216,8 +315,23 @@ class TrainedModel:
             bundle.write(path, self.network, self._facts())
 
     @cached_property
-    def _forward(self) -> Forward:
-        return Forward(self.network)
+    def _predictor(self) -> Predictor:
+        return Predictor(self.network, self.bound.activation, self.inference)
+
+    def _asking(self, inference: Inference) -> TrainedModel:
+        """The same model with another inference, and with what was compiled for its network."""
+        made = replace(self, inference=inference)
+        vars(made)["_predictor"] = self._predictor.asking(inference)
+        return made
+
+    @property
+    def _deciding(self) -> BoundHead:
+        return deciding(self.bound, self.inference.thresholds)
+
+    def _pixels(self, verb: str, split: Split) -> Any:
+        """A split's pixels, brought to size as `predict` does."""
+        self._check_fits(verb, split)
+        return split.resized(self.image_size, fit=self.about["fit"]).pixels()
 
     def _decoded(self, picture: Any) -> np.ndarray[Any, Any]:
         fit, channels = self.about["fit"], int(self.about["channels"])
@@ -273,6 +387,7 @@ class TrainedModel:
             "plan": self.plan.to_config(),
             "history": self.history.to_config(),
             "engine": self.engine_report.to_config(),
+            "inference": self.inference.to_config(),
         }
 
     def __repr__(self) -> str:
@@ -295,6 +410,7 @@ class TrainedModel:
                 f"{counted(len(self.history), 'epoch')} in {counted(len(self.plan), 'phase')}",
             ),
             ("last epoch", ", ".join(f"{k} {v:.4f}" for k, v in last.items())),
+            *self.inference.told(self.class_names),
         ]
 
 
@@ -402,6 +518,7 @@ def _restored(network: KerasModel, facts: Mapping[str, Any]) -> TrainedModel:
         plan=plan,
         history=History.from_config(facts["history"]),
         engine_report=EngineReport.from_config(facts.get("engine", {})),
+        inference=Inference.from_config(facts.get("inference", {})),
     )
     _check_facts(model)
     build.compile_network(network, model.bound)
@@ -421,7 +538,7 @@ def _check_facts(model: TrainedModel) -> None:
     names = model.class_names
     if model.about["fit"] not in FITS or len(set(names)) < len(names):
         raise ValueError(f"fit={model.about['fit']!r}, class_names={names}")
-    model.bound.decode(np.zeros((1, *model.network.output_shape[1:]), np.float32))
+    model._deciding.decode(np.zeros((1, *model.network.output_shape[1:]), np.float32))
     repr(model)
 
 

@@ -102,7 +102,8 @@ def test_the_worst_mistakes_come_first_and_right_pictures_never() -> None:
 
 def test_metrics_hold_the_loss_and_every_summary() -> None:
     made = small()
-    assert list(made.metrics) == ["loss", "accuracy", "macro_precision", "macro_recall", "macro_f1"]
+    averages = ["macro_precision", "macro_recall", "macro_f1"]
+    assert list(made.metrics) == ["loss", "accuracy", *averages, "expected_calibration_error"]
     assert made.metrics["loss"] == 1.0
     assert made.metrics["accuracy"] == 0.5
 
@@ -195,7 +196,8 @@ def test_every_evaluation_is_written_down_printed_and_pickled(made: evaluate.Eva
 
 def test_the_report_is_aligned_and_holds_every_class() -> None:
     lines = str(small(split="test")).splitlines()
-    assert lines[:2] == ["test: 4 pictures, 2 classes", "loss 1.0000  accuracy 0.5000"]
+    assert lines[0] == "test: 4 pictures, 2 classes"
+    assert lines[1] == "loss 1.0000  accuracy 0.5000  calibration error 0.4625"
     assert [line.split()[0] for line in lines[4:]] == ["ant", "bee", "macro"]
     assert len({len(line) for line in lines[3:]}) == 1
 
@@ -402,7 +404,17 @@ def test_labels_that_are_not_multi_hot_are_refused(labels: Any) -> None:
         evaluate.multilabel([[0.1, 0.2]], labels, class_names=["a", "b"], loss=0.1)
 
 
-@pytest.mark.parametrize("threshold", [-0.1, 1.5, "half"])
+def test_each_label_may_have_its_threshold() -> None:
+    outputs, truths = labelled()
+    limits = (0.2, 0.3, 0.4, 0.9)
+    made = evaluate.multilabel(outputs, truths, class_names="abcd", loss=0.2, threshold=limits)
+    predicted = np.stack([outputs[:, i] > limits[i] for i in range(4)], axis=1)
+    np.testing.assert_array_equal(made.predicted, predicted)
+    assert made.accuracy == oracle.accuracy_score(truths, predicted)
+    assert json.loads(json.dumps(made.to_config()))["threshold"] == list(limits)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, "half", (0.5,), (0.5, 1.5), (0.5, None)])
 def test_a_threshold_that_is_no_probability_is_refused(threshold: Any) -> None:
     with pytest.raises(SpecError, match=r"the threshold is no probability.*threshold=0\.5\)"):
         evaluate.multilabel(

@@ -129,7 +129,7 @@ SHOWN: dict[str, Callable[[], Any]] = {
     "Labels": lambda: heads.Labels(NAMES, {EVIL: 0.9, OTHER: 0.8}),
     "Value": lambda: heads.Value((1.0, 2.5)),
 }
-BASES = {"Evaluation"}
+BASES = {"Evaluation", "Probabilities"}
 """Those that are shown as one of their subclasses only."""
 
 

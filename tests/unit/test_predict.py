@@ -140,7 +140,7 @@ def test_a_trained_model_predicts_compiled_and_is_pickled() -> None:
     few = trained.predict(images[:2])
     many = trained.predict(images)
     asked = trained.predict(images[:2], engine=COMPILED)
-    assert len(vars(trained)["_forward"]._compiled) == 1
+    assert len(vars(trained._predictor)["_whole"]._compiled) == 1
     half = trained.evaluate(photos.train, engine=tk.Engine(precision="bfloat16"))
     assert half.loss == pytest.approx(trained.evaluate(photos.train).loss, rel=2e-2)
     for one, other, third in zip(few, many, asked, strict=False):

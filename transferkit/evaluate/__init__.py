@@ -9,7 +9,7 @@
            [1, 1]])
     >>> print(made)
     val: 3 pictures, 2 classes
-    loss 0.4100  accuracy 0.6667
+    loss 0.4100  accuracy 0.6667  calibration error 0.3000
     <BLANKLINE>
                    precision  recall      f1  support
     ant               0.5000  1.0000  0.6667        1
@@ -25,6 +25,12 @@ from __future__ import annotations
 from transferkit.evaluate.classes import Classification, classification
 from transferkit.evaluate.evaluation import Evaluation, Mistake
 from transferkit.evaluate.labels import Multilabel, multilabel
+from transferkit.evaluate.reliability import (
+    Probabilities,
+    Reliability,
+    expected_calibration_error,
+    reliability,
+)
 from transferkit.evaluate.scores import ClassScore, Confused
 from transferkit.evaluate.values import Regression, regression
 
@@ -35,8 +41,12 @@ __all__ = [
     "Evaluation",
     "Mistake",
     "Multilabel",
+    "Probabilities",
     "Regression",
+    "Reliability",
     "classification",
+    "expected_calibration_error",
     "multilabel",
     "regression",
+    "reliability",
 ]

@@ -13,7 +13,8 @@ import numpy as np
 from transferkit import plots
 from transferkit._text import counted
 from transferkit.evaluate import inputs, scores
-from transferkit.evaluate.evaluation import Evaluation, Images, pictures
+from transferkit.evaluate.evaluation import Images, pictures
+from transferkit.evaluate.reliability import Probabilities
 from transferkit.evaluate.scores import Array, ClassScore, Confused
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _PAIRS = 20  # of a figure
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Classification(Evaluation):
+class Classification(Probabilities):
     """One class per picture; `truths` are whole numbers ``(pictures,)``. See `classification`."""
 
     @cached_property
@@ -67,9 +68,18 @@ class Classification(Evaluation):
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The loss, the accuracy, top-5 accuracy where it means something, and macro averages."""
+        """The loss, the accuracy, top-5 accuracy where it means something, and macro averages.
+
+        Last the expected calibration error.
+        """
         tops = {f"top_{k}_accuracy": value for k, value in self.top_k.items()}
-        return {"loss": self.loss, "accuracy": self.accuracy, **tops, **scores.macro(self.macro)}
+        return {
+            "loss": self.loss,
+            "accuracy": self.accuracy,
+            **tops,
+            **scores.macro(self.macro),
+            "expected_calibration_error": self.expected_calibration_error,
+        }
 
     @cached_property
     def errors(self) -> Array:
@@ -136,7 +146,8 @@ class Classification(Evaluation):
         tops = "".join(f"  top-{k} {value:.4f}" for k, value in self.top_k.items())
         return (
             f"{self.split}: {pictures(self.count)}, {len(self.names)} classes\n"
-            f"loss {self.loss:.4f}  accuracy {self.accuracy:.4f}{tops}"
+            f"loss {self.loss:.4f}  accuracy {self.accuracy:.4f}{tops}  "
+            f"calibration error {self.expected_calibration_error:.4f}"
         )
 
     def _table(self) -> tuple[list[str], list[list[str]]]:

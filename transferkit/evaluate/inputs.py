@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from transferkit._types import whole
+from transferkit._types import real, whole
 from transferkit.errors import DataError, SpecError, TrainingError, explain
 from transferkit.evaluate.scores import Array
 
 __all__ = [
     "classes",
     "count",
-    "fraction",
     "multi_hot",
     "names",
     "numbers",
     "paths",
     "probabilities",
+    "thresholds",
     "values",
 ]
 
@@ -160,23 +160,28 @@ def paths(verb: str, given: Sequence[Any] | None, outputs: Array) -> tuple[str, 
     return tuple(os.fspath(path) for path in given)
 
 
-def fraction(verb: str, threshold: float) -> float:
-    """A threshold between 0 and 1.
+def thresholds(
+    verb: str, given: Any, outputs: Array, *, name: str = "threshold"
+) -> float | tuple[float, ...]:
+    """A threshold between 0 and 1, or one for each output.
 
     Raises:
-        SpecError: If it is not.
+        SpecError: If one is not, or there are more or fewer.
     """
-    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+    several = isinstance(given, Sequence | np.ndarray) and not isinstance(given, str)
+    numbers = [real(each) for each in (given if several else (given,))]
+    found = tuple(each for each in numbers if each is not None and 0 <= each <= 1)
+    if len(found) < len(numbers) or (several and len(found) != outputs.shape[1]):
         raise SpecError(
             explain(
                 verb,
                 "the threshold is no probability",
-                expected="a number between 0 and 1",
-                received={"threshold": threshold},
-                mend=f"{verb}(..., threshold=0.5)",
+                expected=f"a number between 0 and 1, or {outputs.shape[1]} of them",
+                received={name: given},
+                mend=f"{verb}(..., {name}=0.5)",
             )
         )
-    return float(threshold)
+    return found if several else found[0]
 
 
 def count(verb: str, name: str, value: int) -> int:

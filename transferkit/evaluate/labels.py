@@ -11,28 +11,30 @@ from typing import Any
 import numpy as np
 
 from transferkit.evaluate import inputs, scores
-from transferkit.evaluate.evaluation import Evaluation, Images, pictures
+from transferkit.evaluate.evaluation import Images, pictures
+from transferkit.evaluate.reliability import Probabilities
 from transferkit.evaluate.scores import Array, ClassScore
 
 __all__ = ["Multilabel", "multilabel"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Multilabel(Evaluation):
+class Multilabel(Probabilities):
     """Any number of labels per picture; `truths` are 0 or 1 ``(pictures, labels)``.
 
     See `multilabel`.
 
     Attributes:
-        threshold: A label is predicted where its probability is above this.
+        threshold: A label is predicted where its probability is above this; one number, or one for
+            each label.
     """
 
-    threshold: float = 0.5
+    threshold: float | Sequence[float] = 0.5
 
     @cached_property
     def predicted(self) -> Array:
         """The predicted labels ``(pictures, labels)``, 0 or 1."""
-        return (self.outputs > self.threshold).astype(np.int64)
+        return (self.outputs > np.asarray(self.threshold)).astype(np.int64)
 
     @property
     def accuracy(self) -> float:
@@ -58,12 +60,13 @@ class Multilabel(Evaluation):
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The loss, the subset accuracy, micro F1 and macro averages."""
+        """The loss, the subset accuracy, micro F1, macro averages, expected calibration error."""
         return {
             "loss": self.loss,
             "subset_accuracy": self.accuracy,
             "micro_f1": self.micro.f1,
             **scores.macro(self.macro),
+            "expected_calibration_error": self.expected_calibration_error,
         }
 
     @cached_property
@@ -75,7 +78,9 @@ class Multilabel(Evaluation):
     def to_config(self) -> dict[str, Any]:
         """The scores in a JSON-ready form, without outputs and pictures."""
         each = [dataclasses.asdict(score) for score in self.per_class]
-        return {**super().to_config(), "threshold": self.threshold, "per_class": each}
+        limits = self.threshold
+        written = list(limits) if isinstance(limits, tuple) else limits
+        return {**super().to_config(), "threshold": written, "per_class": each}
 
     @cached_property
     def _counts(self) -> scores.Counts:
@@ -98,7 +103,8 @@ class Multilabel(Evaluation):
         return (
             f"{self.split}: {pictures(self.count)}, {len(self.names)} labels\n"
             f"loss {self.loss:.4f}  subset accuracy {self.accuracy:.4f}  "
-            f"micro F1 {self.micro.f1:.4f}"
+            f"micro F1 {self.micro.f1:.4f}  "
+            f"calibration error {self.expected_calibration_error:.4f}"
         )
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
@@ -111,7 +117,7 @@ def multilabel(
     *,
     class_names: Sequence[str],
     loss: float,
-    threshold: float = 0.5,
+    threshold: float | Sequence[float] = 0.5,
     split: str = "val",
     paths: Sequence[Any] | None = None,
     images: Images | None = None,
@@ -123,7 +129,8 @@ def multilabel(
         labels: 1 where a picture has a label and 0 where not ``(pictures, labels)``.
         class_names: The labels in the order of the outputs.
         loss: The mean loss.
-        threshold: A label is predicted where its probability is above this.
+        threshold: A label is predicted where its probability is above this; one number, or one for
+            each label.
         split: What the pictures are called.
         paths: The pictures' files, one each, where they have any.
         images: From a picture's place to its pixels, for `Evaluation.show_errors`.
@@ -131,7 +138,7 @@ def multilabel(
     Raises:
         DataError: If there are no pictures, shapes disagree, outputs are no probabilities, or a
             label is neither 0 nor 1.
-        SpecError: If `threshold` is not between 0 and 1.
+        SpecError: If `threshold` is not between 0 and 1, or there are not as many as labels.
         TrainingError: If an output is no finite number.
     """
     verb = "evaluate.multilabel"
@@ -139,5 +146,5 @@ def multilabel(
     names = inputs.names(verb, class_names, checked)
     truths = inputs.multi_hot(verb, labels, checked)
     files = inputs.paths(verb, paths, checked)
-    above = inputs.fraction(verb, threshold)
+    above = inputs.thresholds(verb, threshold, checked)
     return Multilabel(split, float(loss), checked, truths, names, files, images, above)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from transferkit._types import Tensor, real
+from transferkit.errors import SpecError, explain
 from transferkit.heads import base, imbalance, losses
 from transferkit.heads.results import Labels
 from transferkit.spec import Taps, Target, Task
@@ -60,7 +61,11 @@ class Multilabel(base.Shown):
 
 @dataclass(frozen=True)
 class BoundMultilabel:
-    """A multilabel head that knows its labels."""
+    """A multilabel head that knows its labels.
+
+    Attributes:
+        thresholds: One for each label, or () where that of the head holds for all; see `deciding`.
+    """
 
     head: Multilabel
     target: Target
@@ -68,11 +73,30 @@ class BoundMultilabel:
     needs: tuple[int, ...] = ()
     activation: str = "sigmoid"
     soft_targets: bool = True
+    thresholds: tuple[float, ...] = ()
 
     @property
     def threshold(self) -> float:
         """The probability above which a label counts as given."""
         return self.head.threshold
+
+    def deciding(self, thresholds: Sequence[float]) -> BoundMultilabel:
+        """The same head with a threshold for each label.
+
+        Raises:
+            SpecError: If there are not as many as labels.
+        """
+        if len(thresholds) != self.target.outputs:
+            raise SpecError(
+                explain(
+                    "multilabel",
+                    "thresholds and labels differ in number",
+                    expected=f"one for each of {self.target.outputs} labels",
+                    received={"thresholds": tuple(thresholds)},
+                    mend="trained.choose_thresholds(photos.val) chooses them.",
+                )
+            )
+        return replace(self, thresholds=tuple(thresholds))
 
     def build(self, taps: Taps) -> Tensor:
         """Logits ``(batch, labels)``."""
@@ -103,13 +127,13 @@ class BoundMultilabel:
     def decode(self, outputs: np.ndarray[Any, Any]) -> list[Labels]:
         """`Labels` for each row."""
         names = self.target.class_names
-        return [
-            Labels(
-                tuple(n for n, p in zip(names, row, strict=True) if p > self.head.threshold),
-                {n: float(p) for n, p in zip(names, row, strict=True)},
-            )
-            for row in outputs
-        ]
+        limits = self.thresholds or (self.threshold,) * len(names)
+        results = []
+        for row in np.asarray(outputs, np.float64):  # as `evaluate` compares them with thresholds
+            above = zip(names, row, limits, strict=True)
+            scores = {name: float(p) for name, p in zip(names, row, strict=True)}
+            results.append(Labels(tuple(name for name, p, t in above if p > t), scores))
+        return results
 
 
 def multilabel(

@@ -47,7 +47,7 @@ class Labels:
     """Any number of labels for a picture.
 
     Attributes:
-        labels: Those with a probability above the head's threshold, in class order.
+        labels: Those with a probability above their threshold, in class order.
         scores: The probability of every label.
     """
 
