@@ -69,7 +69,8 @@ def linear_probe(*, solver: Solver = "auto", penalty: float | None = None, **pha
 
         mean_i loss_i + penalty / 2 |W|^2
 
-    over standardised vectors: for classes multinomial logistic regression. The penalty is that of
+    over standardised vectors, their variances drawn a little towards the mean variance, as few
+    pictures do not tell them: for classes multinomial logistic regression. The penalty is that of
     12 between 32 and 1e-4 under which images of a five-fold cross-validation lose least; above
     2,000 pictures one fifth is held out instead. ``"ridge"`` is a ridge regression onto the
     targets, its penalty chosen by exact leave-one-out, in units of the vectors' mean variance times
@@ -235,9 +236,9 @@ def default(
 ) -> Plan:
     """The plan of a `fit` that was given none.
 
-    A pretrained backbone gets a solved head first and then its top two blocks at 1e-4; a random one
-    trains in full at 1e-3. Epochs fall from 10 a phase to 5 from 2,000 pictures on and to 3 from
-    20,000 on, because a step then sees enough that is new.
+    A pretrained backbone gets a solved head first and then its top two blocks at 1e-5, at 1e-4 from
+    2,000 pictures on; a random one trains in full at 1e-3. Epochs fall from 10 a phase to 5 from
+    2,000 pictures on and to 3 from 20,000 on, because a step then sees enough that is new.
 
     A policy that the model was given is kept to: the head first, then whatever the policy leaves
     free; where that is nothing of the backbone, the head alone.
@@ -255,4 +256,7 @@ def default(
     if policy == freezing.backbone():
         return head_first
     top = top_blocks(2) if policy is None else None
-    return head_first.then(fine_tune(epochs, unfreeze=top, learning_rate=1e-4))
+    # Few pictures: behind a solved head 1e-4 undoes it (ants and bees, a fifth held out: accuracy
+    # 0.959 falls to 0.939, at 1e-5 it stays).
+    rate = 1e-5 if linear and images < 2_000 else 1e-4
+    return head_first.then(fine_tune(epochs, unfreeze=top, learning_rate=rate))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["RateSearch", "Watcher", "found", "rising"]
 
 SMOOTHING = 0.9
-"""The share that the moving average keeps of itself at each step."""
+"""The share that the moving average which watches for the end keeps of itself at each step."""
 DIVERGED = 4.0
 """The loss has risen so many times above its least, and the search ends."""
 FEWEST = 10
@@ -38,7 +38,7 @@ class RateSearch:
         suggestion: Where the smoothed loss falls most steeply over the logarithm of the rate.
         rates: The learning rate of each step (steps,).
         losses: The loss of each step's batch (steps,).
-        smoothed: The same, its exponential moving average (steps,).
+        smoothed: The same, each the mean of a tenth of the steps around it (steps,).
         diverged: Whether the loss rose to 4 times its least, which ended the search.
 
     References:
@@ -225,9 +225,7 @@ def found(watcher: Watcher) -> RateSearch:
 
 
 def _smoothed(losses: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The exponential moving average, freed of its start at 0."""
-    average, found_ = 0.0, []
-    for number, loss in enumerate(losses, start=1):
-        average = SMOOTHING * average + (1 - SMOOTHING) * float(loss)
-        found_.append(average / (1 - SMOOTHING**number))
-    return np.array(found_)
+    """Means over a tenth of the steps around each, so that nothing lags behind its rate."""
+    half = max(1, len(losses) // 20)
+    window = np.ones(2 * half + 1)
+    return np.convolve(losses, window, "same") / np.convolve(np.ones(len(losses)), window, "same")

@@ -46,7 +46,7 @@ def valley(fall: float, rise: float) -> Any:
 @pytest.mark.parametrize("fall", [1e-4, 1e-3])
 def test_the_steepest_fall_is_suggested(fall: float) -> None:
     search = found(watched(valley(fall, 0.05), RATES))
-    assert fall / 3 < search.suggestion < fall * 6, "an average lags behind"
+    assert fall / 2 < search.suggestion < fall * 2
     assert search.diverged
     assert search.rates[-1] < 0.5
 
@@ -105,10 +105,6 @@ def test_the_last_phase_is_searched_and_the_model_is_untouched(
     assert search.rates[0] == pytest.approx(1e-5)
     assert (np.diff(search.rates) > 0).all()
     assert 1e-4 < search.suggestion < 3
-    rate = search.suggestion / 3
-    tuned = model.fit(photos, tk.Phase(8, tk.freeze.nothing(), learning_rate=rate), verbose=0)
-    losses = [record.metrics["loss"] for record in tuned.history]
-    assert losses[-1] < losses[0]
 
 
 def test_the_default_plan_is_searched_without_a_plan(

@@ -9,6 +9,7 @@ import pytest
 
 import transferkit as tk
 from transferkit import transferability
+from transferkit.engine import linear
 from transferkit.engine.linear import FOLDS, _dealt, _folds, by_lbfgs, by_ridge
 from transferkit.spec import Target
 
@@ -30,8 +31,15 @@ def bound(classes: int, **head: Any) -> Any:
     return tk.heads.classification(**head).bind(Target("classes", names))
 
 
+def scale(vectors: Array) -> Array:
+    """The root of each channel's variance, as if ten more images had the mean of them all."""
+    variances = vectors.astype(np.float64).var(0)
+    drawn = (len(vectors) * variances + 10 * variances.mean()) / (len(vectors) + 10)
+    return np.asarray(np.sqrt(drawn))
+
+
 def standardised(vectors: Array) -> Array:
-    return np.asarray((vectors - vectors.mean(0)) / vectors.std(0))
+    return np.asarray((vectors - vectors.mean(0, dtype=np.float64)) / scale(vectors))
 
 
 def logits(solved: Any, vectors: Array) -> Array:
@@ -61,11 +69,24 @@ def test_it_is_the_logistic_regression_of_scikit_learn(classes: int, penalty: fl
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
-def test_a_share_of_two_is_the_picture_twice() -> None:
+def test_two_images_of_a_class_are_told_by_the_direction_between_them() -> None:
+    """Channels that are equal by chance in two images must not outweigh the one that tells."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(0, 1e-3, (4, 50)).astype(np.float32)
+    vectors[:, 0] += [3.0, 3.1, -3.0, -3.1]
+    head = bound(2)
+    targets = head.targets([0, 0, 1, 1])
+    solved = by_lbfgs(vectors, targets, head.loss(), shares=np.ones(4), penalty=0.1)
+    logit = np.abs(solved.kernel[:, 0] - solved.kernel[:, 1])
+    assert logit[0] > 10 * logit[1:].max()
+
+
+def test_a_share_of_two_is_the_picture_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, labels = blobs(3)
     head = bound(3)
     targets, twice = head.targets(labels), np.append(np.arange(COUNT), np.flatnonzero(labels == 0))
     shares = np.where(labels == 0, 2.0, 1.0)
+    monkeypatch.setattr(linear, "PRIOR", 0)  # it counts images, of which there are more
     first = by_lbfgs(vectors, targets, head.loss(), shares=shares, penalty=0.1)
     again = by_lbfgs(
         vectors[twice], targets[twice], head.loss(), shares=np.ones(len(twice)), penalty=0.1
@@ -151,8 +172,7 @@ def test_numbers_are_met_by_the_ridge_regression_of_scikit_learn(outputs: int) -
     loss = tk.heads.regression().bind(Target("values", outputs=outputs)).loss()
     solved = by_ridge(vectors, targets.astype(np.float32), loss, values=True, penalty=0.1)
     table = standardised(vectors.astype(np.float64))
-    # One channel of unit variance each: the mean variance times the images is their number.
-    oracle = linear_model.Ridge(alpha=0.1 * COUNT).fit(table, targets)
+    oracle = linear_model.Ridge(alpha=0.1 * COUNT * table.var(0).mean()).fit(table, targets)
     expected = oracle.predict(table).reshape(COUNT, outputs)
     np.testing.assert_allclose(logits(solved, vectors), expected, atol=1e-3)
 
@@ -168,7 +188,7 @@ def test_a_ridge_regression_of_classes_is_sharpened_to_the_loss_of_left_out_imag
         shares = probabilities(factor * (probe.outputs - 0.5))
         return float(-np.log(shares[np.arange(COUNT), labels]).mean())
 
-    kernel = solved.kernel * vectors.std(0)[:, None]
+    kernel = solved.kernel * scale(vectors)[:, None]
     factor = float((kernel / probe.weights).mean())
     # Not at the least loss itself, since each label is a little unsure.
     assert lost(factor) <= min(lost(factor * 1.6), lost(factor / 1.6))
