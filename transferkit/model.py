@@ -359,6 +359,7 @@ class TransferModel:
             images=len(data.train),
             policy=self.spec.freeze,
             linear=is_linear(made.network, made.table),
+            validation=data.val is not None,
         )
 
     def _graph(self, data: Data) -> Assembled:

@@ -72,6 +72,21 @@ def test_the_design_program_reaches_its_accuracy_after_each_phase(assets: Path) 
         assert statistics.mean(values) >= AT_LEAST, (name, values)
 
 
+def test_the_short_way_without_a_plan(assets: Path) -> None:
+    """Alpha is chosen on a fifth of the training pictures: the test pictures choose nothing."""
+    folder = found(assets / "hymenoptera")
+    test = tk.data.from_directory(folder, image_size=(224, 224), seed=0).splits["val"]
+    photos = tk.data.from_directory(folder / "train", image_size=(224, 224), val=0.2, seed=0)
+    began = time.perf_counter()
+    trained = TransferModel("keras:MobileNetV2", weights=weights(assets)).fit(photos, verbose=0)
+    seconds = time.perf_counter() - began
+    evaluation: Any = trained.evaluate(test)
+    print(f"\nfit(photos): {evaluation.accuracy:.4f} in {seconds:.0f} s")
+    for phase in trained.engine_report.phases:
+        print(f"{phase.phase}: {'; '.join(phase.notes)}")
+    assert evaluation.accuracy >= AT_LEAST
+
+
 def test_an_epoch_beside_one_of_keras_fit(assets: Path) -> None:
     photos = tk.data.from_directory(found(assets / "hymenoptera"), image_size=96, seed=0)
     model = TransferModel("keras:MobileNetV2", weights=weights(assets)).freeze(tk.freeze.backbone())

@@ -35,7 +35,7 @@ LARGE = ("DenseNet121", "InceptionResNetV2", "InceptionV3", "NASNetMobile")
 """Hundreds of layers: all that needs numbers is left to the exhaustive run."""
 TRIED = ("VGG16", "MobileNetV2")
 """Trained, saved and opened again in the usual run."""
-TRIED_SLOWLY = ("EfficientNetB0", "MobileNetV3Small", "ResNet50")
+TRIED_SLOWLY = ("MobileNetV3Small", "ResNet50")
 """The same in the slow run; the others of `IN_FULL` in the exhaustive one."""
 VERY_LARGE = (
     "ConvNeXtBase",

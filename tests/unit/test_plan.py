@@ -65,6 +65,23 @@ def test_the_default_plan_fits_the_data() -> None:
     assert (random.epochs, random.freeze) == (20, None)
 
 
+def test_the_default_plan_is_a_probe_and_fine_tuning_that_makes_nothing_worse() -> None:
+    few, many = (tk.plans.default(pretrained=True, images=count) for count in (1999, 2000))
+    for plan, rate in ((few, 1e-5), (many, 1e-4)):
+        probe, tuned = plan
+        assert (probe,) == tk.plans.linear_probe().phases
+        assert tuned.freeze == tk.freeze.all_but(tk.select.top_blocks(2))
+        assert tuned.learning_rate == Constant(rate)
+        assert tuned.averaging == tk.averaging.wise_ft()
+    assert tk.plans.default(pretrained=True, images=9, validation=False) == tk.plans.linear_probe()
+    deep = tk.plans.default(pretrained=True, images=9, linear=False)
+    assert [phase.name for phase in deep] == ["feature extraction", "fine-tuning"]
+    (alone,) = tk.plans.default(
+        pretrained=True, images=9, linear=False, policy=tk.freeze.backbone()
+    )
+    assert alone.name == "feature extraction"
+
+
 @pytest.mark.parametrize(
     "plan",
     [
