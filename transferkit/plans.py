@@ -68,7 +68,7 @@ def linear_probe(*, solver: Solver = "auto", penalty: float | None = None, **pha
     dropout takes no part. ``"lbfgs"`` minimises the head's own loss (label smoothing, class weights
     and all) with
 
-        mean_i loss_i + penalty / 2 |W|^2
+        mean_i loss_i + penalty / 2 norm(W)^2
 
     over standardised vectors, their variances drawn a little towards the mean variance, as few
     pictures do not tell them: for classes multinomial logistic regression. The penalty is that of

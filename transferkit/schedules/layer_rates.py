@@ -185,7 +185,7 @@ def auto_rgn() -> LayerRates:
 
     In every step a layer's rate is multiplied by
 
-        (|g| / |w|) / max over layers of |g| / |w|,
+        (norm(g) / norm(w)) / max over layers of norm(g) / norm(w),
 
     with g the gradient and w the weights of the layer. The head, which is new, keeps its rate.
 
