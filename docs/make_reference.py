@@ -36,6 +36,7 @@ ROOMS = (
     "plans",
     "ranking",
     "rate_search",
+    "recommend",
     "running",
     "schedules",
     "select",

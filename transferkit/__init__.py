@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from transferkit.plan import Plan as Plan
     from transferkit.ranking import rank as rank
     from transferkit.ranking import rank_layers as rank_layers
+    from transferkit.recommend import recommend_plan as recommend_plan
     from transferkit.running import Engine as Engine
     from transferkit.trained import TrainedModel as TrainedModel
     from transferkit.trained import load as load
@@ -57,6 +58,7 @@ __all__ = [
     "plans",
     "rank",
     "rank_layers",
+    "recommend_plan",
     "schedules",
     "select",
     "transferability",
@@ -72,6 +74,7 @@ _HOME = {
     "load": "transferkit.trained",
     "rank": "transferkit.ranking",
     "rank_layers": "transferkit.ranking",
+    "recommend_plan": "transferkit.recommend",
 }
 
 

@@ -26,6 +26,7 @@ from transferkit.engine.report import EngineReport, PhaseReport
 from transferkit.history import EpochRecord, History
 from transferkit.ranking import Candidate, Ranking
 from transferkit.rate_search import RateSearch
+from transferkit.recommend import Recommendation
 from transferkit.select import LayerTable
 
 EVIL = "<script>alert('x')</script>"
@@ -103,6 +104,10 @@ def ranking() -> Ranking:
     return Ranking((Candidate(EVIL, {}, problem=OTHER),), ("knn",), 2)
 
 
+def advice() -> Recommendation:
+    return Recommendation(plan(), (OTHER,), checked(), ranking(), 9)
+
+
 def checked() -> TransferCheck:
     return TransferCheck("none", 0.0, -0.01, 0.01, 0.5, (0.5, 0.5), 0.6, 2, 0.02, OTHER, EVIL)
 
@@ -124,6 +129,7 @@ SHOWN: dict[str, Callable[[], Any]] = {
     "Regression": numbered,
     "Ranking": ranking,
     "RateSearch": search,
+    "Recommendation": advice,
     "TransferCheck": checked,
     "Prediction": lambda: heads.Prediction(EVIL, 0.9, {EVIL: 0.9, OTHER: 0.1}),
     "Labels": lambda: heads.Labels(NAMES, {EVIL: 0.9, OTHER: 0.8}),

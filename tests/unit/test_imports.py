@@ -31,7 +31,7 @@ STAIRS: tuple[tuple[str, frozenset[str]], ...] = tuple(
         ("assembly", "build engine"),
         (
             "after training",
-            "predict evaluate rate_search bundle ranking check calibrate adapt interpret",
+            "predict evaluate rate_search bundle ranking check recommend calibrate adapt interpret",
         ),
         ("the hall", "trained"),
         ("the face", "model"),

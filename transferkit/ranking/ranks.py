@@ -146,6 +146,7 @@ def rank_layers(
             scored(found.vectors[:, place], labels, names, seed=seed),
             parameters=int(sizes[: number + 1].sum()),
             channels=place.stop - place.start,
+            place=number,
         )
         for number, (name, place) in enumerate(zip(body.table.block_names, places, strict=True))
     ]

@@ -37,6 +37,7 @@ class Candidate:
         multiply_adds: Of a picture's way through it.
         seconds: How long that took when it was computed; None if nobody measured it.
         problem: Why there are no scores.
+        place: Of a layer: which it is from the bottom of the network, from 0.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Candidate:
     multiply_adds: int = 0
     seconds: float | None = None
     problem: str | None = None
+    place: int | None = None
 
     def __repr__(self) -> str:
         told = self.problem or ", ".join(f"{n} {s.value:.4g}" for n, s in self.scores.items())
