@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> Scores:
         "--epochs",
         type=int,
         default=30,
-        help="how many epochs each model trains for (default: %(default)s)",
+        help="how many epochs the network from scratch trains for (default: %(default)s)",
     )
     parser.add_argument(
         "--pictures",
@@ -70,12 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> Scores:
     options = parser.parse_args(arguments)
     OUT.mkdir(exist_ok=True)
     models, photos = subject(options)
+    scratch = tk.Phase(options.epochs, learning_rate=1e-2, batch_size=8)
+    plans = {"transfer": tk.plans.linear_probe(), "from scratch": tk.Plan((scratch,))}
     scores: Scores = {way: {} for way in models}
     print("of each class  " + "".join(f"{way:>22}" for way in models), flush=True)
     for k in options.shots:
         for way, model in models.items():
             scores[way][k] = [
-                accuracy(model, photos.few(k, seed=draw), options.epochs, draw)
+                accuracy(model, photos.few(k, seed=draw), plans[way], draw)
                 for draw in range(options.draws)
             ]
         means = (f"{np.mean(each[k]):14.3f} +- {np.std(each[k]):.3f}" for each in scores.values())
@@ -99,9 +101,8 @@ def subject(options: argparse.Namespace) -> tuple[dict[str, TransferModel], tk.d
     return models, own_backbone.striped(labelled=max(options.shots) * 2)
 
 
-def accuracy(model: TransferModel, few: tk.data.Data, epochs: int, seed: int) -> float:
+def accuracy(model: TransferModel, few: tk.data.Data, plan: tk.Plan, seed: int) -> float:
     """What is learned from a few pictures, on those of the validation split."""
-    plan = tk.Phase(epochs, learning_rate=1e-2, batch_size=8)
     trained = model.fit(replace(few, val=None), plan, seed=seed, verbose=0)  # quicker unwatched
     assert few.val is not None
     return trained.evaluate(few.val).metrics["accuracy"]

@@ -57,7 +57,7 @@ class EpochRecord:
         phase_name: What the plan calls that phase.
         metrics: The loss and all metrics by name; those of the validation split begin ``val_``.
         seconds: How long it took.
-        learning_rate: The optimizer's learning rate at its end.
+        learning_rate: The optimizer's learning rate at its end; 0 where the head was solved.
 
     Raises:
         SpecError: If `epoch` or `phase` is below 0.

@@ -125,6 +125,17 @@ class TransferModel:
             )
         return self._with(head=head)
 
+    def weights(self, weights: PathLike | None) -> TransferModel:
+        """With these initial weights instead of those before.
+
+        Args:
+            weights: As in the constructor; None for random ones, as an ablation needs.
+
+        Returns:
+            A new model; `self` is unchanged.
+        """
+        return self._with(weights=None if weights is None else str(weights))
+
     def freeze(self, policy: Freeze | Selector) -> TransferModel:
         """With this freeze policy instead of the one before.
 
@@ -292,7 +303,7 @@ class TransferModel:
             True
         """
         check_data(data)
-        given = as_plan(plan) or self._default_plan(data, self._graph(data))
+        given = as_plan(plan) or self.default_plan(data)
         searched, watcher = rising(given, len(data.train), low, high, steps)
         self.fit(
             data,
@@ -351,6 +362,15 @@ class TransferModel:
             (len(data.train), 0 if data.val is None else len(data.val)),
         )
         return explained(settled)
+
+    def default_plan(self, data: Data) -> Plan:
+        """What `fit` does with some data if it is given no plan; see `tk.plans.default`.
+
+        Args:
+            data: As for `fit`.
+        """
+        check_data(data)
+        return self._default_plan(data, self._graph(data))
 
     def _default_plan(self, data: Data, made: Assembled) -> Plan:
         """The plan that fits data and head."""

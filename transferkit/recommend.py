@@ -95,15 +95,6 @@ def recommend_plan(
         SpecError: If there is no source (``weights=None``), or `inits` makes no sense.
         DataError: If there are too few pictures to compare anything.
 
-    Example:
-        >>> import numpy as np
-        >>> import transferkit as tk
-        >>> pixels = np.random.default_rng(0).integers(0, 255, (16, 32, 32, 3), dtype=np.uint8)
-        >>> photos = tk.data.from_arrays(pixels, [0, 1] * 8, val=0.25)
-        >>> advice = tk.recommend_plan("keras:MobileNetV2", photos, inits=2, verbose=0)
-        >>> advice.plan.phases[0].name
-        'linear probe'
-
     References:
         Ananya Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform
         Out-of-Distribution, ICLR 2022. Yoonho Lee et al., Surgical Fine-Tuning Improves Adaptation

@@ -102,6 +102,10 @@ if mode in ("alone", "together"):
     longer = plan.then(tk.plans.fine_tune(1, unfreeze=tk.select.top_blocks(1), batch_size=8))
     again = model.fit(photos, longer, seed=7, engine=engine, callbacks=[backup], verbose=0)
     results["resumed"] = {**facts(again), "epochs": [r.epoch for r in again.history]}
+    solved = tk.plans.linear_probe_then_fine_tune(
+        1, unfreeze=tk.select.top_blocks(1), learning_rate=1e-2, batch_size=8,
+        averaging=tk.averaging.wise_ft())
+    results["solved"] = facts(model.fit(photos, solved, seed=7, engine=engine, verbose=0))
     if mode == "together":
         stopped = model.fit(photos, tk.Phase(5, batch_size=8), seed=7, engine=engine,
                             callbacks=[StopOnSecond()], verbose=0)
@@ -184,7 +188,7 @@ def test_two_workers_end_with_one_set_of_weights(pair: Any) -> None:
     assert first["metrics"] == second["metrics"]
     assert first["predicted"] == second["predicted"]
     assert first["evaluated"] == second["evaluated"]
-    for name in ("dropout", "further"):
+    for name in ("dropout", "further", "solved"):
         assert first[name] == second[name]
 
 
@@ -196,6 +200,14 @@ def test_two_workers_train_as_one_process_with_two_shards(pair: Any, alone: Any)
         for record, twin in zip(mine["metrics"], its["metrics"], strict=True):
             assert record == pytest.approx(twin, rel=1e-4)
         assert mine["evaluated"] == pytest.approx(its["evaluated"], rel=1e-4)
+
+
+def test_a_head_is_solved_on_the_pictures_of_all_workers(pair: Any, alone: Any) -> None:
+    mine, its = pair[0]["solved"], alone["solved"]
+    for own, other in zip(mine["weights"], its["weights"], strict=True):
+        np.testing.assert_allclose(own, other, atol=1e-3)  # as far as L-BFGS goes in float32
+    for record, twin in zip(mine["metrics"], its["metrics"], strict=True):
+        assert record == pytest.approx(twin, rel=1e-2)
 
 
 def test_only_the_chief_writes_and_prints(pair: Any, alone: Any) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from transferkit import _keras, build, select
 from transferkit import freeze as freezing
 from transferkit._types import PathLike, checked_seed, real, whole
-from transferkit.check.verdict import TransferCheck, compared
+from transferkit.check.training import from_random, shortened, trained_losses, watched
+from transferkit.check.verdict import Tier, TransferCheck, compared, compared_runs
 from transferkit.data import Data, Split
 from transferkit.data.bundle import check_data
-from transferkit.errors import DataError, SpecError, explain
+from transferkit.errors import DataError, SpecError, UnknownNameError, did_you_mean, explain
+from transferkit.plan import Plan, as_plan
 from transferkit.ranking.extracting import (
     Source,
     embedded,
@@ -37,8 +39,10 @@ def check_transfer(
     model: Any,
     data: Data,
     *,
+    tier: Tier = "probe",
     weights: PathLike | None = "pretrained",
     split: str = "train",
+    plan: Plan | None = None,
     inits: int = 5,
     margin: float = 0.02,
     seed: int = 0,
@@ -52,12 +56,19 @@ def check_transfer(
     is not as drawn: its BatchNormalization layers get the statistics of one batch, without which
     its features would be degenerate. It takes seconds for each network and no training.
 
+    The other tiers train: `inits` times from the source by the plan, and as often from random
+    weights, everything thawed, for as many epochs at Adam 1e-3. Both are measured on the
+    validation pictures.
+
     Args:
-        model: A name, a backbone, or a model, whose own weights count.
+        model: A name, a backbone, or a model, whose own weights count. For training a
+            `TransferModel`.
         data: What `tk.data` read.
+        tier: ``"probe"``; ``"curve"`` trains for a fifth of the plan's epochs, ``"full"`` for all.
         weights: The source, for what is no model; as `TransferModel` takes them.
-        split: Which pictures.
-        inits: How many random networks, two or more.
+        split: Which pictures the probe is trained and measured on.
+        plan: How the source is trained; None for what `fit` would do.
+        inits: How many random networks, or trainings of each arm: two or more.
         margin: How large a difference in risk is nothing to speak of, 0 or more.
         seed: Decides the random networks.
         engine: How features are computed.
@@ -69,6 +80,7 @@ def check_transfer(
     Raises:
         SpecError: If there is no source (``weights=None``), or a number makes no sense.
         DataError: If there is no such split, or it has fewer than four pictures.
+        UnknownNameError: If there is no such tier.
         WeightsNotFoundError: If the weights cannot be found.
 
     Example:
@@ -97,7 +109,11 @@ def check_transfer(
                 mend='check_transfer("keras:MobileNetV2", photos, weights="imagenet")',
             )
         )
-    engine, labels = as_engine(engine), labels_of(chosen)
+    engine = as_engine(engine)
+    if tier != "probe":
+        how = {"seed": seed, "engine": engine, "verbose": verbose}
+        return _by_training(model, data, source, tier, plan, inits, margin, how)
+    labels = labels_of(chosen)
     body, sized = loaded(source, chosen, seed=seed)
     lost = _losses(embedded(body, sized, engine, verbose).vectors, labels)
     others = []
@@ -117,6 +133,49 @@ def check_transfer(
         margin=float(margin),
         backbone=source.info.name,
         weights=source.weights_name,
+    )
+
+
+def _by_training(
+    model: Any,
+    data: Data,
+    source: Source,
+    tier: Tier,
+    plan: Plan | None,
+    inits: int,
+    margin: float,
+    how: dict[str, Any],
+) -> TransferCheck:
+    if tier not in get_args(Tier):
+        raise UnknownNameError(
+            explain(
+                "check_transfer",
+                f"there is no tier called {tier!r}",
+                expected=did_you_mean(str(tier), get_args(Tier)),
+                received={"tier": tier},
+            )
+        )
+    split = watched(model, data, tier)
+    chosen = as_plan(plan) or model.default_plan(data)
+    chosen = shortened(chosen) if tier == "curve" else chosen
+    lost, without = (
+        trained_losses(arm, steps, data, split, runs=inits, **how)
+        for arm, steps in ((model, chosen), from_random(model, chosen))
+    )
+    verdict, gap, low, high = compared_runs(lost, without, margin=float(margin))
+    return TransferCheck(
+        verdict=verdict,
+        gap=gap,
+        low=low,
+        high=high,
+        risk_with=float(lost.mean()),
+        risks_without=tuple(without.mean(axis=1).tolist()),
+        risk_of_pixels=None,
+        images=len(split),
+        margin=float(margin),
+        backbone=source.info.name,
+        weights=source.weights_name,
+        tier=tier,
     )
 
 

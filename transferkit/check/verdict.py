@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy import special
 
 from transferkit._figures import new_figure, text_style
 from transferkit._text import counted, html_summary, shortened, text_summary
@@ -14,10 +15,11 @@ from transferkit._text import counted, html_summary, shortened, text_summary
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["TransferCheck", "Verdict", "compared"]
+__all__ = ["Tier", "TransferCheck", "Verdict", "compared", "compared_runs"]
 
 Array = np.ndarray[Any, Any]
 Verdict = Literal["positive", "none", "negative", "undecided"]
+Tier = Literal["probe", "curve", "full"]
 LEVEL = 0.95
 
 _NEXT: Mapping[str, str] = {
@@ -46,12 +48,14 @@ class TransferCheck:
         high: Where it ends.
         risk_with: The risk with the source: a share of wrong images, or for numbers and several
             labels the mean squared error over the targets' variance.
-        risks_without: That of each random network.
-        risk_of_pixels: That of the pixels themselves, shrunk to 8 x 8: no part of the verdict.
+        risks_without: That of each random network, or of each training from one.
+        risk_of_pixels: That of the pixels themselves, shrunk to 8 x 8: no part of the verdict. None
+            where networks were trained.
         images: How many they were measured on.
         margin: How large a gap is nothing to speak of.
         backbone: What was checked.
         weights: The source.
+        tier: ``"probe"``, ``"curve"`` or ``"full"``: what both arms went through.
 
     References:
         Zirui Wang et al., Characterizing and Avoiding Negative Transfer, CVPR 2019.
@@ -63,11 +67,12 @@ class TransferCheck:
     high: float
     risk_with: float
     risks_without: tuple[float, ...]
-    risk_of_pixels: float
+    risk_of_pixels: float | None
     images: int
     margin: float
     backbone: str = ""
     weights: str = ""
+    tier: Tier = "probe"
 
     @property
     def risk_without(self) -> float:
@@ -78,7 +83,7 @@ class TransferCheck:
     def advice(self) -> tuple[str, ...]:
         """What to try next, in words."""
         told = [_NEXT[self.verdict]]
-        if self.risk_of_pixels < self.risk_with:
+        if self.risk_of_pixels is not None and self.risk_of_pixels < self.risk_with:
             told.append(
                 "warning: the bare pixels do better than the source's features; look at the "
                 "preprocessing, and at whether the classes differ in colour alone"
@@ -106,7 +111,8 @@ class TransferCheck:
         risks, gap = figure.subplots(1, 2, width_ratios=(3, 2))
         risks.scatter(self.risks_without, [1.0] * len(self.risks_without), color="C1", alpha=0.7)
         risks.scatter([self.risk_with], [2.0], color="C0")
-        risks.scatter([self.risk_of_pixels], [0.0], color="#808080", marker="s")
+        if self.risk_of_pixels is not None:
+            risks.scatter([self.risk_of_pixels], [0.0], color="#808080", marker="s")
         risks.set_yticks([0, 1, 2], ["pixels", "random networks", "source"])
         risks.set_ylim(-0.6, 2.6)
         risks.set_xlabel("risk")
@@ -131,13 +137,14 @@ class TransferCheck:
         without = f"{self.risk_without:.3f} ({min(self.risks_without):.3f} to "
         without += f"{max(self.risks_without):.3f}, {counted(len(self.risks_without), 'network')})"
         gap = f"{self.gap:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+        pixels = [] if self.risk_of_pixels is None else [f"{self.risk_of_pixels:.3f}"]
         return [
-            ("Transfer", f"{self.verdict}, on {counted(self.images, 'image')}"),
+            ("Transfer", f"{self.verdict}, on {counted(self.images, 'image')}, by {self.tier}"),
             ("backbone", f"{self.backbone} ({self.weights})"),
             ("gap in risk", f"{gap}; below 0 the source helps"),
             ("risk with it", f"{self.risk_with:.3f}"),
             ("risk without", without),
-            ("risk of pixels", f"{self.risk_of_pixels:.3f}"),
+            *(("risk of pixels", told) for told in pixels),
             ("what next", "; ".join(self.advice)),
         ]
 
@@ -163,13 +170,51 @@ def compared(
         margin: How large a gap is nothing to speak of.
     """
     networks, images = lost_without.shape
-    gap = float(lost.mean() - lost_without.mean())
     among = float(lost_without.mean(axis=1).var(ddof=1)) * (1 + 1 / networks)
+    within = _of_images(lost, lost_without.mean(axis=0))
+    parts = (among, networks - 1), (within, images - 1)
+    return _around(float(lost.mean() - lost_without.mean()), parts, margin)
+
+
+def compared_runs(
+    lost: Array, lost_without: Array, *, margin: float
+) -> tuple[Verdict, float, float, float]:
+    """The same of several trainings with the source and without it.
+
+    Both arms vary from training to training, and the question is how their means differ:
+
+        standard error^2 = s_with^2 / k + s_without^2 / m + var(d) / n,
+
+    with k and m trainings, and d the difference of the mean losses of each image.
+
+    Args:
+        lost: The loss of each image in each training with the source (k, images), two or more.
+        lost_without: From random weights (m, images), two or more.
+        margin: How large a gap is nothing to speak of.
+    """
+    arms = [
+        (float(each.mean(axis=1).var(ddof=1)) / len(each), len(each) - 1)
+        for each in (lost, lost_without)
+    ]
+    within = _of_images(lost.mean(axis=0), lost_without.mean(axis=0))
+    parts = (*arms, (within, lost.shape[1] - 1))
+    return _around(float(lost.mean() - lost_without.mean()), parts, margin)
+
+
+def _of_images(lost: Array, lost_without: Array) -> float:
+    """The variance that another sample of images makes; those that all agree count as one."""
+    images = len(lost)
     scale = float(max(lost.max(), lost_without.max(), 1e-12))
-    apart = lost - lost_without.mean(axis=0)
-    within = max(float(apart.var(ddof=1)) / images, (scale / images) ** 2)
-    freedom = (among + within) ** 2 / (among**2 / (networks - 1) + within**2 / max(images - 1, 1))
-    reach = quantile_of_t(0.5 + LEVEL / 2, freedom) * float(np.sqrt(among + within))
+    return max(float((lost - lost_without).var(ddof=1)) / images, (scale / images) ** 2)
+
+
+def _around(
+    gap: float, parts: Sequence[tuple[float, int]], margin: float
+) -> tuple[Verdict, float, float, float]:
+    """An interval from variances and their degrees of freedom, by Welch and Satterthwaite."""
+    total = sum(variance for variance, _ in parts)
+    freedom = total**2 / sum(variance**2 / max(free, 1) for variance, free in parts)
+    reach = float(special.stdtrit(freedom, 0.5 + LEVEL / 2) * np.sqrt(total))
     low, high = gap - reach, gap + reach
     return judged(low, high, margin), gap, low, high
 
@@ -181,15 +226,3 @@ def judged(low: float, high: float, margin: float) -> Verdict:
     if low > 0:
         return "negative"
     return "none" if low >= -margin and high <= margin else "undecided"
-
-
-def quantile_of_t(probability: float, freedom: float) -> float:
-    """The quantile of Student's t, `probability` in [0.5, 1).
-
-    With t = sqrt(freedom) tan(a) its density is proportional to cos(a)^(freedom - 1).
-    """
-    angles = np.linspace(0.0, np.pi / 2, 200_001)
-    density = np.cos(angles) ** (freedom - 1)
-    mass = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
-    angle = np.interp(2 * probability - 1, mass / mass[-1], angles)
-    return float(np.sqrt(freedom) * np.tan(angle))

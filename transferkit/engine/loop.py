@@ -81,7 +81,7 @@ def run_epochs(
             phase_name=run.phase.name,
             metrics=logs,
             seconds=time.perf_counter() - began,
-            learning_rate=_learning_rate(network.optimizer),
+            learning_rate=0.0 if run.phase.solver else _learning_rate(network.optimizer),
         )
         if workers.any_worker(run.team, best.should_stop(logs) or network.stop_training):
             break

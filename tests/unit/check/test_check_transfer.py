@@ -13,8 +13,9 @@ import transferkit as tk
 from transferkit import _keras
 from transferkit.check import TransferCheck
 from transferkit.check.probing import _random_twin, _shrunk
-from transferkit.check.verdict import compared, judged, quantile_of_t
-from transferkit.errors import DataError, SpecError
+from transferkit.check.training import from_random, shortened
+from transferkit.check.verdict import compared, compared_runs, judged
+from transferkit.errors import DataError, SpecError, UnknownNameError
 from transferkit.ranking.extracting import Source
 from transferkit.spec import BackboneNetwork
 
@@ -102,6 +103,7 @@ def test_numbers_are_compared_by_their_squared_error(stripes: tk.data.Data) -> N
     photos = tk.data.from_arrays(pixels, numbers, task="values", val=0)
     found = checked(network(np.zeros((3, 3, 3, 4), np.float32)), photos)
     assert found.risk_with == pytest.approx((COUNT / (COUNT - 1)) ** 2, rel=0.01)
+    assert found.risk_of_pixels is not None
     assert found.risk_of_pixels < found.risk_with
     assert found.verdict == "negative"
 
@@ -109,7 +111,15 @@ def test_numbers_are_compared_by_their_squared_error(stripes: tk.data.Data) -> N
 def test_a_check_is_printed_drawn_and_kept(stripes: tk.data.Data, tmp_path: Path) -> None:
     found = checked(network(edges(), "edges"), stripes, inits=2)
     text = repr(found)
-    assert text.splitlines()[0].split() == ["Transfer:", found.verdict + ",", "on", "120", "images"]
+    assert text.splitlines()[0].split() == [
+        "Transfer:",
+        found.verdict + ",",
+        "on",
+        "120",
+        "images,",
+        "by",
+        "probe",
+    ]
     assert "edges (pretrained)" in text
     assert "below 0 the source helps" in text
     assert "<table" in found._repr_html_()
@@ -194,7 +204,89 @@ def test_an_interval_is_read_by_where_it_lies() -> None:
     assert judged(-0.03, 0.01, 0.02) == "undecided"
 
 
-@pytest.mark.parametrize("freedom", [1.5, 2.0, 4.0, 30.0, 1000.0])
-def test_quantiles_are_those_of_students_t(freedom: float) -> None:
+def test_an_interval_is_students() -> None:
+    """Three networks that differ and images that do not: s^2 (1 + 1/3), two degrees of freedom."""
+    without = np.repeat([[0.2], [0.4], [0.6]], 10_000, axis=1)
+    lost = np.zeros(10_000)
+    _, gap, low, high = compared(lost, without, margin=0.02)
+    assert gap == pytest.approx(-0.4)
+    assert (high - low) / 2 == pytest.approx(4.302653 * np.sqrt(0.04 * 4 / 3), rel=1e-3)
+
+
+# Both arms trained.
+
+
+def test_the_means_of_two_arms_are_welchs() -> None:
     stats = pytest.importorskip("scipy.stats")
-    assert quantile_of_t(0.975, freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-4)
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(0.3, 0.05, 4), rng.normal(0.4, 0.1, 6)
+    spread = [np.repeat(each[:, None], 10_000, axis=1) for each in (one, other)]
+    _, gap, low, high = compared_runs(*spread, margin=0.02)
+    oracle = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    assert gap == pytest.approx(one.mean() - other.mean())
+    assert (low, high) == pytest.approx((oracle.low, oracle.high), rel=1e-3)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1])
+def test_two_arms_that_are_alike_are_rarely_called_different(spread: float) -> None:
+    generator = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(400):
+        losses = drawn(generator, 6, 40, spread=spread)
+        wrong += compared_runs(losses[:3], losses[3:], margin=0.02)[0] in ("positive", "negative")
+    assert wrong / 400 <= 0.05 + 1.96 * math.sqrt(0.05 * 0.95 / 400)
+
+
+@pytest.fixture(scope="module")
+def held_out(stripes: tk.data.Data) -> tk.data.Data:
+    return tk.data.from_arrays(np.asarray(stripes.train.pixels()), LABELS, val=0.4, seed=0)
+
+
+def test_training_finds_a_source_that_helps(held_out: tk.data.Data) -> None:
+    model = tk.TransferModel(network(edges(), "edges"))
+    found = checked(model, held_out, tier="full", inits=2, plan=tk.plans.linear_probe())
+    assert (found.tier, found.verdict, found.images) == ("full", "positive", 48)
+    assert found.risk_with < 0.2 < 0.35 < found.risk_without
+    assert found.risk_of_pixels is None
+    assert "by full" in repr(found)
+    assert "pixels" not in repr(found)
+    assert TransferCheck.from_config(found.to_config()) == found
+    found.plot()
+
+
+def test_training_finds_a_source_that_hurts(stripes: tk.data.Data) -> None:
+    bright = np.asarray(stripes.train.pixels()) // 2
+    bright[LABELS == 1] += 100
+    photos = tk.data.from_arrays(bright, LABELS, val=0.4, seed=0)
+    blind = tk.TransferModel(network(np.zeros((3, 3, 3, 4), np.float32)))
+    plan = tk.plans.feature_extraction(12, batch_size=8)
+    found = checked(blind, photos, tier="full", inits=2, plan=plan)
+    assert found.verdict == "negative"
+    assert found.risk_with == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_curve_is_the_beginning_of_the_plan() -> None:
+    plan = tk.plans.linear_probe_then_fine_tune(10, freeze=tk.freeze.nothing(), batch_size=4)
+    assert [phase.epochs for phase in shortened(plan)] == [1, 2]
+    model = tk.TransferModel("keras:VGG16").freeze(tk.freeze.backbone())
+    scratch, steps = from_random(model, shortened(plan))
+    assert scratch == model.weights(None)
+    (phase,) = steps
+    assert (phase.epochs, phase.batch_size) == (3, 4)
+    assert phase.freeze == tk.freeze.nothing(batch_norm="train")
+
+
+def test_without_a_plan_the_default_is_trained(held_out: tk.data.Data) -> None:
+    model = tk.TransferModel(network(edges())).freeze(tk.freeze.backbone())
+    assert model.default_plan(held_out) == tk.plans.linear_probe()
+    assert checked(model, held_out, tier="curve", inits=2).verdict == "positive"
+
+
+def test_what_cannot_be_trained_is_refused(stripes: tk.data.Data, held_out: tk.data.Data) -> None:
+    with pytest.raises(SpecError, match=r"str cannot be trained.*tk.TransferModel"):
+        checked("VGG16", held_out, tier="full")
+    model = tk.TransferModel(network(edges()))
+    with pytest.raises(DataError, match=r"of which there are 0.*hold_out\(0.2\)"):
+        checked(model, stripes, tier="full")
+    with pytest.raises(UnknownNameError, match=r"no tier called 'fuller'.*full"):
+        checked(model, held_out, tier="fuller")

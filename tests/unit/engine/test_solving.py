@@ -86,7 +86,7 @@ def test_history_callbacks_and_report_tell_of_one_epoch(backbone: Any, photos: A
     )
     (record,) = trained.history
     assert seen == [(0, ["accuracy", "loss", "val_accuracy", "val_loss"])]
-    assert record.phase_name == "linear probe"
+    assert (record.phase_name, record.learning_rate) == ("linear probe", 0.0)
     for name, split in (("val_accuracy", photos.val), ("accuracy", photos.train)):
         found: Any = trained.evaluate(split)
         assert record.metrics[name] == pytest.approx(found.accuracy)
