@@ -72,8 +72,10 @@ def linear_probe(*, solver: Solver = "auto", penalty: float | None = None, **pha
 
     over standardised vectors, their variances drawn a little towards the mean variance, as few
     pictures do not tell them: for classes multinomial logistic regression. The penalty is that of
-    12 between 32 and 1e-4 under which images of a five-fold cross-validation lose least; above
-    2,000 pictures one fifth is held out instead. ``"ridge"`` is a ridge regression onto the
+    12 between 32 and 1e-4 under which images of a five-fold cross-validation lose least, their
+    logits multiplied by the best number; the solution is multiplied by it too, so that its
+    confidence is that of pictures it has not seen. Above 2,000 pictures one fifth is held out
+    instead. ``"ridge"`` is a ridge regression onto the
     targets, its penalty chosen by exact leave-one-out, in units of the vectors' mean variance times
     the images; for classes its outputs are then scaled to the logits of least loss.
 

@@ -58,13 +58,18 @@ def by_lbfgs(
     shares: Array,
     classes: Array | None = None,
     penalty: float | None = None,
+    scaled: bool = True,
     seed: int = 0,
 ) -> Linear:
     """Minimise ``sum_i s_i loss_i / sum_i s_i + penalty / 2 |W|^2`` over standardised vectors.
 
     A channel is divided by the root of its variance, drawn towards the mean of all (`PRIOR`). With
     the loss of a classification this is multinomial logistic regression. The bias is not
-    penalised. Without a penalty the one with the least loss of left-out images is taken.
+    penalised.
+
+    Without a penalty the one is taken under which left-out images lose least once their logits are
+    multiplied by the best number, and the solution is multiplied by it: a strong penalty, which few
+    images need for the right direction, would leave it unsure of everything.
 
     Args:
         vectors: float32 (images, channels).
@@ -73,17 +78,19 @@ def by_lbfgs(
         shares: s, how much each image counts (images,).
         classes: The class of each image, by which folds are made alike.
         penalty: Above 0; None for cross-validation.
+        scaled: Whether logits may be multiplied so: not where they are the numbers to be met.
         seed: Decides the folds.
     """
     mean, scale = _moments(vectors, shares)
     problem = _Problem((vectors - mean) / scale, targets, loss)
-    how = f"penalty {penalty:.3g}" if penalty is not None else ""
-    if penalty is None:
-        penalty, how = _cross_validated(problem, shares, _folds(len(vectors), classes, seed))
-    point = problem.solve(problem.start(), shares, penalty)
+    chosen = _Chosen(penalty, 1.0, f"penalty {penalty:.3g}") if penalty is not None else None
+    if chosen is None:
+        folds = _folds(len(vectors), classes, seed)
+        chosen = _cross_validated(problem, shares, folds, scaled=scaled)
+    point = chosen.factor * problem.solve(problem.start(), shares, chosen.penalty)
     kernel, bias = problem.parts(point)
     kernel = kernel / scale[:, None]
-    return Linear(kernel, bias - mean @ kernel, f"solved by L-BFGS, {how}")
+    return Linear(kernel, bias - mean @ kernel, f"solved by L-BFGS, {chosen.how}")
 
 
 def by_ridge(
@@ -104,7 +111,10 @@ def by_ridge(
     mean, scale = _moments(vectors, np.ones(len(vectors)))
     more = {} if penalty is None else {"penalties": (penalty,)}
     probe = ridge_probe((vectors - mean) / scale, np.asarray(targets, np.float64), **more)
-    factor, middle = (1.0, 0.0) if values else (_sharpened(probe.outputs, targets, loss), 0.5)
+    factor, middle = 1.0, 0.0
+    if not values:
+        middle = 0.5
+        factor, _ = _fitting(probe.outputs - middle, targets, loss, np.ones(len(targets)))
     kernel = factor * probe.weights / scale[:, None]
     bias = factor * (probe.bias - middle) - mean @ kernel
     chosen = "" if penalty is not None else " by leave-one-out"
@@ -118,10 +128,9 @@ class _Problem:
     def __init__(self, table: Array, targets: Array, loss: Any) -> None:
         self.channels = table.shape[1]
         self.table, self.targets = tf.constant(table, tf.float32), tf.constant(targets)
-        self.loss = loss
+        self.rows, self.loss = targets, loss
         self.outputs = int(targets.shape[1])
         self._value_and_gradient = _keras.compiled(self._objective, autograph=False)
-        self._mean_loss = _keras.compiled(self._mean, autograph=False)
 
     def start(self) -> Array:
         """Even odds for every class."""
@@ -147,9 +156,10 @@ class _Problem:
         found = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", options=settings)
         return np.asarray(found.x)
 
-    def mean_loss(self, point: Array, shares: Array) -> float:
-        """The mean loss of images, without the penalty."""
-        return float(self._mean_loss(tf.constant(point, tf.float32), self._shares(shares)))
+    def logits(self, point: Array) -> Array:
+        """Of all images (images, outputs)."""
+        kernel, bias = self.parts(point)
+        return np.asarray(tf.matmul(self.table, kernel)) + bias
 
     def _shares(self, shares: Array) -> Any:
         return tf.constant(shares / shares.sum(), tf.float32)
@@ -167,27 +177,45 @@ class _Problem:
         return value, tape.gradient(value, point)
 
 
-def _cross_validated(problem: _Problem, shares: Array, folds: list[Array]) -> tuple[float, str]:
-    """The penalty under which left-out images lose least, and how it was chosen."""
+@dataclass(frozen=True)
+class _Chosen:
+    """What cross-validation chose: a penalty, what logits are multiplied by, and how."""
+
+    penalty: float
+    factor: float
+    how: str
+
+
+def _cross_validated(
+    problem: _Problem, shares: Array, folds: list[Array], *, scaled: bool
+) -> _Chosen:
+    """The penalty and the factor under which left-out images lose least."""
     if not folds:
-        return UNTRIED, f"penalty {UNTRIED:g}, as no class has two images to choose it by"
+        how = f"penalty {UNTRIED:g}, as no class has two images to choose it by"
+        return _Chosen(UNTRIED, 1.0, how)
     points = [problem.start() for _ in folds]
-    best, least, waited = UNTRIED, np.inf, 0
+    seen = np.any(folds, axis=0)
+    told = f"{len(folds)}-fold cross-validation" if len(folds) > 1 else "images held out"
+    best, least, waited = _Chosen(UNTRIED, 1.0, ""), np.inf, 0
     for penalty in PENALTIES:
         points = [
             problem.solve(point, np.where(left_out, 0.0, shares), penalty)
             for point, left_out in zip(points, folds, strict=True)
         ]
-        lost = sum(
-            problem.mean_loss(point, np.where(left_out, shares, 0.0))
-            * float(shares[left_out].sum())
-            for point, left_out in zip(points, folds, strict=True)
+        logits = np.zeros((len(shares), problem.outputs))
+        for point, left_out in zip(points, folds, strict=True):
+            logits[left_out] = problem.logits(point)[left_out]
+        factor, lost = _fitting(
+            logits[seen], problem.rows[seen], problem.loss, shares[seen], scaled=scaled
         )
-        best, least, waited = (penalty, lost, 0) if lost < least else (best, least, waited + 1)
+        if lost < least:
+            least, waited = lost, 0
+            best = _Chosen(float(penalty), factor, f"penalty {penalty:.3g} by {told}")
+        else:
+            waited += 1
         if waited == PATIENCE:
             break
-    told = f"{len(folds)}-fold cross-validation" if len(folds) > 1 else "images held out"
-    return float(best), f"penalty {best:.3g} by {told}"
+    return best
 
 
 def _folds(count: int, classes: Array | None, seed: int) -> list[Array]:
@@ -225,21 +253,26 @@ def _moments(vectors: Array, shares: Array) -> tuple[Array, Array]:
     return mean, np.sqrt(np.where(drawn > 1e-12, drawn, 1.0)).astype(np.float32)
 
 
-def _sharpened(outputs: Array, targets: Array, loss: Any) -> float:
-    """The factor that turns shares into the logits of least loss.
+def _fitting(
+    logits: Array, targets: Array, loss: Any, shares: Array, *, scaled: bool = True
+) -> tuple[float, float]:
+    """What logits of left-out images are multiplied by to lose least, and that loss.
 
-    Where every left-out image is right, no factor would be too large. So each label is a little
-    unsure, as if one more image had any of the labels.
+    Where every one is right, no factor would be too large. So each label is a little unsure, as if
+    one more image had any of the labels.
 
     References:
         John Platt, Probabilistic Outputs for Support Vector Machines, 1999, section 2.2.
     """
-    unsure = 1.0 / (len(targets) + 2)
+    unsure = 1.0 / (len(targets) + 2) if scaled else 0.0
     rows = (1.0 - unsure) * targets + unsure * targets.mean(axis=0)
-    wanted, middle = tf.constant(rows, tf.float32), outputs - 0.5
+    wanted, weights = tf.constant(rows, tf.float32), tf.constant(shares / shares.sum(), tf.float32)
 
     def lost(power: float) -> float:
-        logits = tf.constant(np.exp(power) * middle, tf.float32)
-        return float(tf.reduce_mean(losses_of(loss, wanted, logits)))
+        each = losses_of(loss, wanted, tf.constant(np.exp(power) * logits, tf.float32))
+        return float(tf.tensordot(weights, each, 1))
 
-    return float(np.exp(optimize.minimize_scalar(lost, bounds=(-2, 6), method="bounded").x))
+    if not scaled:
+        return 1.0, lost(0.0)
+    found = optimize.minimize_scalar(lost, bounds=(-3, 6), method="bounded")
+    return float(np.exp(found.x)), float(found.fun)

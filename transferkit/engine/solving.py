@@ -138,8 +138,14 @@ class Solver:
         if phase.solver == "ridge" or (phase.solver == "auto" and values):
             return by_ridge(*given, values=values, penalty=phase.penalty)
         shares = _shares(found, phase)
-        classes, penalty = found.classes, phase.penalty
-        return by_lbfgs(*given, shares=shares, classes=classes, penalty=penalty, seed=self.seed)
+        return by_lbfgs(
+            *given,
+            shares=shares,
+            classes=found.classes,
+            penalty=phase.penalty,
+            scaled=not values,
+            seed=self.seed,
+        )
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,41 @@ def test_left_out_images_choose_the_penalty(apart: float, strong: bool) -> None:
     assert penalty > 1 if strong else penalty < 0.1
 
 
+def test_what_is_always_left_out_rightly_is_sure_and_noise_is_not() -> None:
+    """The logits are scaled by how left-out images come out, whatever the penalty."""
+    head = bound(3)
+    surest = []
+    for apart in (0.0, 2.0, 9.0):
+        vectors, labels = blobs(3, apart=apart)
+        solved = by_lbfgs(
+            vectors, head.targets(labels), head.loss(), shares=np.ones(COUNT), classes=labels
+        )
+        fresh, _ = blobs(3, apart=apart, seed=0)
+        surest.append(float(probabilities(logits(solved, fresh)).max(axis=1).mean()))
+    assert surest[0] < 0.5 < 0.7 < surest[1] < surest[2]
+    assert 0.97 < surest[2] < 1 - 1e-4
+
+
+def test_a_solution_of_a_given_penalty_is_not_scaled() -> None:
+    vectors, labels = blobs(3)
+    head = bound(3)
+    given = (vectors, head.targets(labels), head.loss())
+    free = by_lbfgs(*given, shares=np.ones(COUNT), classes=labels)
+    penalty = float(free.how.split("penalty ")[1].split()[0])
+    fixed = by_lbfgs(*given, shares=np.ones(COUNT), penalty=penalty)
+    ratio = free.kernel / fixed.kernel
+    assert np.ptp(ratio) < 0.1 * ratio.mean(), "one number for all"
+    assert abs(ratio.mean() - 1) > 0.02
+
+
+def test_numbers_are_not_scaled() -> None:
+    vectors, _ = blobs(3)
+    targets = (vectors[:, :1] * 10 + 100).astype(np.float32)
+    loss = tk.heads.regression().bind(Target("values", outputs=1)).loss()
+    solved = by_lbfgs(vectors, targets, loss, shares=np.ones(COUNT), scaled=False)
+    np.testing.assert_allclose(logits(solved, vectors), targets, atol=0.5)
+
+
 def test_one_image_of_each_class_leaves_nothing_to_choose_by() -> None:
     vectors, labels = np.eye(3, 5, dtype=np.float32), np.arange(3)
     head = bound(3)
