@@ -413,6 +413,13 @@ def test_a_policy_that_was_given_is_kept_to_without_a_plan(
     assert trained.plan == head_only
 
 
+def test_other_weights_make_another_model(model: tk.TransferModel) -> None:
+    random, filed = model.weights(None), model.weights(Path("some.weights.h5"))
+    assert (random.spec.weights, filed.spec.weights) == (None, "some.weights.h5")
+    assert model.spec.weights == "pretrained"
+    assert random.spec.freeze == model.spec.freeze
+
+
 def test_fine_tuning_of_nothing_is_refused(model: tk.TransferModel, photos: tk.data.Data) -> None:
     untold = tk.TransferModel(model.spec.backbone)
     plan = tk.plans.feature_extraction(1).then(tk.plans.fine_tune(1))

@@ -11,7 +11,7 @@ from transferkit import _keras
 from transferkit.engine.calls import spans, steps_per_call, wants_batches
 from transferkit.engine.step import Steps
 
-__all__ = ["Feed", "Rates", "Stream", "repeated", "stage", "streamed", "with_rate"]
+__all__ = ["Feed", "Rates", "Stream", "measured", "repeated", "stage", "streamed", "with_rate"]
 
 tf = _keras.tf()
 Rates = np.ndarray[Any, Any]
@@ -48,6 +48,14 @@ class Feed(Protocol):
             The running metrics.
         """
         ...
+
+
+def measured(feed: Feed, epoch: int = 0) -> dict[str, Any]:
+    """The metrics of an epoch of a feed that evaluates, of which no callback is told."""
+    logs: dict[str, Any] = {}
+    for first, stop in feed.calls:
+        logs = feed.run(epoch, first, stop, None)
+    return logs
 
 
 class Stream:

@@ -14,7 +14,7 @@ from transferkit._types import KerasModel
 from transferkit.engine import workers
 from transferkit.engine.distribute import Team
 from transferkit.engine.ending import ending_of
-from transferkit.engine.feeds import Feed
+from transferkit.engine.feeds import Feed, measured
 from transferkit.engine.step import Steps
 from transferkit.history import EpochRecord, direction
 from transferkit.plan import Phase
@@ -131,10 +131,7 @@ def _validate(steps: Steps, feed: Feed, callbacks: Any, epoch: int) -> dict[str,
 def _loss(steps: Steps, feed: Feed) -> float:
     """The validation loss of the weights as they are, which no callback is told of."""
     steps.reset()
-    logs: dict[str, Any] = {}
-    for first, stop in feed.calls:
-        logs = feed.run(0, first, stop, None)
-    return _floats(logs)["loss"]
+    return _floats(measured(feed))["loss"]
 
 
 def _floats(logs: dict[str, Any]) -> dict[str, float]:

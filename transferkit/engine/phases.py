@@ -179,17 +179,16 @@ class _Run:
             self.settled.engine.xla,
         )
         run = PhaseRun(phase, number, start, begin + phase.epochs, self.team)
+        notes: list[str] = []
         training: Feed
         if phase.solver is None:
             training = feeding.training(run, self.seed, self.epochs_before, listed.callbacks)
         else:
             solver = self._solver(number, supply, pictures)
-            training = Solving(solver, feeding.measured_training(listed.callbacks))
+            training = Solving(solver, feeding.measured_training(listed.callbacks), notes)
         validation = feeding.validation(listed.callbacks)
-        notes: list[str] = []
         records = list(run_epochs(network, steps, run, training, validation, listed, notes))
         listed.on_train_end()
-        notes += getattr(training, "notes", ())
         return records, self._told(number, supply, tail, steps, training, notes)
 
     def _begun(self, listed: Any, optimizer: Any, begin: int) -> int:

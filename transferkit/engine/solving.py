@@ -13,7 +13,7 @@ from transferkit._types import KerasModel
 from transferkit.engine import workers
 from transferkit.engine.distribute import Team
 from transferkit.engine.features import read_values
-from transferkit.engine.feeds import Feed, Rates
+from transferkit.engine.feeds import Feed, Rates, measured
 from transferkit.engine.frozen import Supply
 from transferkit.engine.linear import Linear, by_lbfgs, by_ridge
 from transferkit.engine.material import Material
@@ -37,23 +37,20 @@ class Solving:
 
     Args:
         solver: Solves it.
-        measured: Evaluates the training pictures.
+        training: Evaluates the training pictures.
+        notes: Takes a word on how it was solved.
     """
 
     steps = 1
 
-    def __init__(self, solver: Solver, measured: Feed) -> None:
-        self.solver, self.measured = solver, measured
-        self.notes: tuple[str, ...] = ()
+    def __init__(self, solver: Solver, training: Feed, notes: list[str]) -> None:
+        self.solver, self.training, self.notes = solver, training, notes
         self.calls = [(0, 1)]
 
     def run(self, epoch: int, first: int, stop: int, rates: Rates | None) -> dict[str, Any]:
         """See `Feed.run`."""
-        self.notes = (self.solver.solve(),)
-        found: dict[str, Any] = {}
-        for begin, end in self.measured.calls:
-            found = self.measured.run(epoch, begin, end, None)
-        return found
+        self.notes.append(self.solver.solve())
+        return measured(self.training, epoch)
 
 
 def is_linear(network: KerasModel, table: LayerTable) -> bool:
