@@ -44,7 +44,7 @@ ROOMS = (
     "testing",
     "transferability",
 )
-INTERNAL = ("build", "bundle", "engine", "model", "plan", "plots", "predict", "trained")
+INTERNAL = ("build", "bundle", "engine", "loading", "model", "plan", "plots", "predict", "trained")
 """Modules without a page: what users need of them stands at the front door."""
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from transferkit import select as select
     from transferkit import transferability as transferability
     from transferkit.check import check_transfer as check_transfer
+    from transferkit.loading import load as load
     from transferkit.model import TransferModel as TransferModel
     from transferkit.plan import Phase as Phase
     from transferkit.plan import Plan as Plan
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from transferkit.recommend import recommend_plan as recommend_plan
     from transferkit.running import Engine as Engine
     from transferkit.trained import TrainedModel as TrainedModel
-    from transferkit.trained import load as load
 
 __all__ = [
     "Engine",
@@ -71,7 +71,7 @@ _HOME = {
     "TrainedModel": "transferkit.trained",
     "TransferModel": "transferkit.model",
     "check_transfer": "transferkit.check",
-    "load": "transferkit.trained",
+    "load": "transferkit.loading",
     "rank": "transferkit.ranking",
     "rank_layers": "transferkit.ranking",
     "recommend_plan": "transferkit.recommend",

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from transferkit import build, bundle, evaluate, heads
+from transferkit import _keras, build, bundle, evaluate, heads
+from transferkit import freeze as freezing
 from transferkit._text import counted, html_summary, text_summary
 from transferkit._types import FrozenDict, KerasModel, PathLike, checked_seed
 from transferkit.augment import Pipeline
-from transferkit.augment.layer import AugmentationLayer
 from transferkit.calibrate import Inference
 from transferkit.calibrate.choosing import (
     calibrated,
@@ -24,17 +24,19 @@ from transferkit.calibrate.choosing import (
     viewed,
 )
 from transferkit.calibrate.predictor import Predictor
+from transferkit.check import TransferCheck
+from transferkit.check.of_trained import RANDOM, TrainedTier, check_trained
+from transferkit.check.verdict import check_is_of
 from transferkit.data import Data, Split, decode
 from transferkit.data.bundle import check_data
-from transferkit.data.decode import FITS, resize_array
+from transferkit.data.decode import resize_array
 from transferkit.engine import workers
 from transferkit.engine.phases import Material, run_plan
 from transferkit.engine.phases import scope as engine_scope
 from transferkit.engine.report import EngineReport
-from transferkit.errors import SpecError, UnknownNameError, explain
+from transferkit.errors import SpecError, explain
 from transferkit.evaluate import Evaluation
 from transferkit.freeze import Freeze
-from transferkit.freeze import from_config as freeze_from_config
 from transferkit.history import History
 from transferkit.plan import Phase, Plan, as_plan
 from transferkit.plans import fine_tune
@@ -42,9 +44,11 @@ from transferkit.predict import checked_batch_size
 from transferkit.predict import pictures as given_pictures
 from transferkit.running import Engine, as_engine
 from transferkit.select import LayerTable
-from transferkit.spec import Augmentation, BoundHead, Mix, Target
+from transferkit.spec import Augmentation, BoundHead, Mix
 
-__all__ = ["TrainedModel", "load", "train"]
+__all__ = ["TrainedModel", "train"]
+
+keras = _keras.keras()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,6 +66,7 @@ class TrainedModel:
         history: One record per epoch.
         engine_report: How it was run: what was cut, cached and compiled.
         inference: How outputs become predictions: temperature, thresholds, views.
+        transfer: What a check of the transfer came to, if one was taken up.
     """
 
     network: KerasModel
@@ -74,6 +79,7 @@ class TrainedModel:
     history: History = field(default_factory=History)
     engine_report: EngineReport = field(default_factory=EngineReport)
     inference: Inference = field(default_factory=Inference)
+    transfer: TransferCheck | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "about", FrozenDict(self.about))
@@ -104,8 +110,8 @@ class TrainedModel:
     ) -> TrainedModel:
         """Train on from these weights; `self` keeps its own.
 
-        Temperature and thresholds were chosen for these weights, and the result has neither; views
-        it keeps.
+        Temperature, thresholds and a check of the transfer belong to these weights, and the result
+        has none of them; views it keeps.
 
         Args:
             data: Pictures with the same classes; they are brought to size in the model's own way.
@@ -128,6 +134,7 @@ class TrainedModel:
                 self,
                 network=build.copy(self.network),
                 inference=replace(self.inference, temperature=1.0, thresholds=()),
+                transfer=None,
             )
         return train(
             twin,
@@ -300,6 +307,90 @@ class TrainedModel:
         shape = (*self.image_size, int(self.about["channels"]))
         return self._asking(viewed(operations, views, shape, self.bound.target.outputs))
 
+    def check_transfer(
+        self,
+        data: Data,
+        *,
+        tier: TrainedTier = "probe",
+        inits: int = 5,
+        margin: float = 0.02,
+        seed: int = 0,
+        engine: Engine | None = None,
+        verbose: int = 1,
+    ) -> TransferCheck:
+        """Say whether this model is better for having started from a source.
+
+        ``"probe"`` trains the same ridge probe on the features of this model's backbone and on
+        those of random ones; ``"full"`` trains networks from random weights, all of them thawed,
+        for as many epochs as this one had, and compares their errors with this model's. Both are
+        measured on the validation pictures: of those that the model learned it knows too much. See
+        `tk.check_transfer`, which asks before anything is trained; `with_transfer` keeps the
+        answer in the saved file.
+
+        Args:
+            data: Pictures with the same classes, the training pictures among them.
+            tier: ``"probe"`` or ``"full"``.
+            inits: How many random networks, two or more.
+            margin: How large a difference in risk is nothing to speak of, 0 or more.
+            seed: Decides the random networks.
+            engine: How features are computed, or networks trained.
+            verbose: As for `fit`.
+
+        Raises:
+            SpecError: If this model was trained from random weights, it is other data, or a number
+                makes no sense.
+            DataError: If there are fewer than four validation pictures.
+            UnknownNameError: If there is no such tier.
+
+        References:
+            Zirui Wang et al., Characterizing and Avoiding Negative Transfer, CVPR 2019.
+        """
+        check_data(data)
+        self._check_fits("check_transfer", data.train)
+        return check_trained(
+            self,
+            data,
+            tier=tier,
+            inits=inits,
+            margin=margin,
+            seed=seed,
+            engine=engine,
+            verbose=verbose,
+        )
+
+    def with_transfer(self, check: TransferCheck | None) -> TrainedModel:
+        """The same model, with what is known of its transfer: printed, and kept in its file.
+
+        Args:
+            check: What `check_transfer` gave, here or before the training; None for nothing.
+
+        Raises:
+            SpecError: If it is no check, or one of another backbone.
+        """
+        check_is_of(check, str(self.about["backbone"]))
+        made = replace(self, transfer=check)
+        vars(made)["_predictor"] = self._predictor
+        return made
+
+    def untrained(self, seed: int = 0) -> TrainedModel:
+        """The same model with random weights, none of it frozen and nothing learned: a control.
+
+        Args:
+            seed: Decides the weights.
+        """
+        with build.seeded(checked_seed("untrained", seed)):
+            network = keras.models.clone_model(self.network)
+        return replace(
+            self,
+            network=network,
+            policy=freezing.nothing(batch_norm="train"),
+            about={**self.about, "weights": RANDOM},
+            history=History(),
+            engine_report=EngineReport(),
+            inference=Inference(),
+            transfer=None,
+        )
+
     def save(self, path: PathLike) -> None:
         """Write everything into one file; the old one stays until the new one is whole.
 
@@ -388,6 +479,7 @@ class TrainedModel:
             "history": self.history.to_config(),
             "engine": self.engine_report.to_config(),
             "inference": self.inference.to_config(),
+            "transfer": None if self.transfer is None else self.transfer.to_config(),
         }
 
     def __repr__(self) -> str:
@@ -411,6 +503,7 @@ class TrainedModel:
             ),
             ("last epoch", ", ".join(f"{k} {v:.4f}" for k, v in last.items())),
             *self.inference.told(self.class_names),
+            *([("transfer", self.transfer.told())] if self.transfer else ()),
         ]
 
 
@@ -463,94 +556,6 @@ def train(
     phases = model.plan.then(plan) if before.epochs else plan
     reports = model.engine_report.extended(report)
     return replace(model, plan=phases, history=joined, engine_report=reports)
-
-
-def load(path: PathLike, *, custom_objects: Mapping[str, type[Any]] | None = None) -> TrainedModel:
-    """Open a model that `TrainedModel.save` wrote; it predicts what the saved one predicted.
-
-    Safe with a file from a stranger: the network's configuration is compared with a list of known
-    classes before Keras sees it, and nothing but tensors is read.
-
-    Args:
-        path: The file.
-        custom_objects: Layer classes of your own, by class name, that the network needs.
-
-    Raises:
-        BundleNotFoundError: If there is no such file.
-        BundleError: If it is damaged, foreign, newer, or names a class outside the list.
-        UnknownNameError: If it needs a head or an augmentation that nobody registered here.
-    """
-    read = bundle.read(
-        path,
-        custom_objects=custom_objects,
-        own_objects={"transferkit>AugmentationLayer": AugmentationLayer},
-    )
-    try:
-        return _restored(read.network, read.facts)
-    except UnknownNameError:  # of a head or an augmentation from another package
-        raise
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        MemoryError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise bundle.damaged(
-            str(path), f"its network and what is said of it do not fit ({error!r})"
-        ) from error
-
-
-def _restored(network: KerasModel, facts: Mapping[str, Any]) -> TrainedModel:
-    target = _target(facts["target"])
-    table = LayerTable.from_config(facts["table"])
-    policy = freeze_from_config(facts["freeze"])
-    plan = Plan.from_config(facts["plan"])
-    build.freeze(network, table, plan.phases[-1].freeze or policy)
-    model = TrainedModel(
-        network=network,
-        bound=heads.from_config(facts["head"]).bind(target),
-        table=table,
-        policy=policy,
-        pipeline=Pipeline.from_config(facts["augment"]),
-        about=facts["about"],
-        plan=plan,
-        history=History.from_config(facts["history"]),
-        engine_report=EngineReport.from_config(facts.get("engine", {})),
-        inference=Inference.from_config(facts.get("inference", {})),
-    )
-    _check_facts(model)
-    build.compile_network(network, model.bound)
-    return model
-
-
-def _check_facts(model: TrainedModel) -> None:
-    """Facts of another network would be noticed in use, and late.
-
-    Raises:
-        ValueError: If they do not fit; and whatever `decode` and `repr` raise of them.
-    """
-    shape = (*model.image_size, int(model.about["channels"]))
-    takes = tuple(model.network.input_shape[1:])
-    if any(side is not None and side != given for side, given in zip(takes, shape, strict=True)):
-        raise ValueError(f"pictures of {shape} for a network that takes {takes}")
-    names = model.class_names
-    if model.about["fit"] not in FITS or len(set(names)) < len(names):
-        raise ValueError(f"fit={model.about['fit']!r}, class_names={names}")
-    model._deciding.decode(np.zeros((1, *model.network.output_shape[1:]), np.float32))
-    repr(model)
-
-
-def _target(config: Mapping[str, Any]) -> Target:
-    counts, strides = config["counts"], config["strides"]
-    return Target(
-        config["task"],
-        tuple(config["class_names"]),
-        int(config["outputs"]),
-        counts if counts is None else tuple(counts),
-        strides if strides is None else tuple(strides),
-    )
 
 
 def _material(split: Split, bound: BoundHead, verbose: int) -> tuple[Any, np.ndarray[Any, Any]]:

@@ -33,7 +33,7 @@ STAIRS: tuple[tuple[str, frozenset[str]], ...] = tuple(
             "after training",
             "predict evaluate rate_search bundle ranking check recommend calibrate adapt interpret",
         ),
-        ("the hall", "trained"),
+        ("the hall", "trained loading"),
         ("the face", "model"),
         ("guests", "tune track testing"),
     )

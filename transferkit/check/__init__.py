@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transferkit.check.probing import check_transfer as check_transfer
+from transferkit.check.checks import check_transfer as check_transfer
 from transferkit.check.verdict import Tier as Tier
 from transferkit.check.verdict import TransferCheck as TransferCheck
 from transferkit.check.verdict import Verdict as Verdict

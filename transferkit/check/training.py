@@ -13,7 +13,16 @@ from transferkit.errors import DataError, SpecError, explain
 from transferkit.plan import Phase, Plan
 from transferkit.spec import ModelSpec
 
-__all__ = ["Trainable", "from_random", "shortened", "trained_losses", "watched"]
+__all__ = [
+    "Trainable",
+    "check_can_train",
+    "from_nothing",
+    "from_random",
+    "lost_of",
+    "shortened",
+    "trained_losses",
+    "watched",
+]
 
 Array = np.ndarray[Any, Any]
 SHORTER = 5
@@ -38,12 +47,11 @@ class Trainable(Protocol):
         ...
 
 
-def watched(model: Any, data: Data, tier: str) -> Split:
-    """The split that both arms are measured on.
+def check_can_train(model: Any, tier: str) -> None:
+    """Refuse what is no model to be trained.
 
     Raises:
-        SpecError: If the model cannot be trained.
-        DataError: If there are no validation pictures, or fewer than four.
+        SpecError: If it is none.
     """
     if not all(hasattr(model, verb) for verb in ("fit", "default_plan", "weights", "spec")):
         raise SpecError(
@@ -55,18 +63,26 @@ def watched(model: Any, data: Data, tier: str) -> Split:
                 mend='check_transfer(tk.TransferModel("keras:MobileNetV2"), photos, tier="full")',
             )
         )
-    if data.val is None or len(data.val) < 4:
-        raise DataError(
-            explain(
-                "check_transfer",
-                f"tier={tier!r} measures trained models on validation pictures, of which there are "
-                f"{0 if data.val is None else len(data.val)}",
-                expected="four or more",
-                received={"tier": tier},
-                mend="photos.hold_out(0.2)",
-            )
+
+
+def watched(data: Data, tier: str) -> Split:
+    """The split that trained models are measured on.
+
+    Raises:
+        DataError: If there are no validation pictures, or fewer than four.
+    """
+    if data.val is not None and len(data.val) >= 4:
+        return data.val
+    raise DataError(
+        explain(
+            "check_transfer",
+            f"tier={tier!r} measures trained models on validation pictures, of which there are "
+            f"{0 if data.val is None else len(data.val)}",
+            expected="four or more",
+            received={"tier": tier},
+            mend="photos.hold_out(0.2)",
         )
-    return data.val
+    )
 
 
 def shortened(plan: Plan) -> Plan:
@@ -75,11 +91,15 @@ def shortened(plan: Plan) -> Plan:
 
 
 def from_random(model: Any, plan: Plan) -> tuple[Any, Plan]:
-    """The same model from random weights, and a training of all of it for as many epochs."""
+    """The same model from random weights, and how it is trained."""
+    return model.weights(None), from_nothing(plan)
+
+
+def from_nothing(plan: Plan) -> Plan:
+    """A training of all of a random network, for as many epochs as a plan has."""
     thawed = freezing.nothing(batch_norm="train")
     size = plan.phases[-1].batch_size
-    phase = Phase(plan.epochs, thawed, batch_size=size, name="from random weights")
-    return model.weights(None), Plan((phase,))
+    return Plan((Phase(plan.epochs, thawed, batch_size=size, name="from random weights"),))
 
 
 def trained_losses(
@@ -88,13 +108,13 @@ def trained_losses(
     """The loss of each image (runs, images) by models that were trained with different seeds."""
     return np.stack(
         [
-            _lost(model.fit(data, plan, seed=seed + number, **how).evaluate(split))
+            lost_of(model.fit(data, plan, seed=seed + number, **how).evaluate(split))
             for number in range(runs)
         ]
     )
 
 
-def _lost(evaluation: Any) -> Array:
+def lost_of(evaluation: Any) -> Array:
     """1 for a wrong class and 0 for a right one, else the squared error over the variance."""
     if hasattr(evaluation, "predicted") and np.ndim(evaluation.truths) == 1:
         return np.asarray(evaluation.predicted != evaluation.truths, np.float64)

@@ -11,11 +11,20 @@ from scipy import special
 
 from transferkit._figures import new_figure, text_style
 from transferkit._text import counted, html_summary, shortened, text_summary
+from transferkit.errors import SpecError, explain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Tier", "TransferCheck", "Verdict", "compared", "compared_runs"]
+__all__ = [
+    "Tier",
+    "TransferCheck",
+    "Verdict",
+    "check_is_of",
+    "checked",
+    "compared",
+    "compared_runs",
+]
 
 Array = np.ndarray[Any, Any]
 Verdict = Literal["positive", "none", "negative", "undecided"]
@@ -127,6 +136,11 @@ class TransferCheck:
             axes.grid(axis="x", alpha=0.3)
         return figure
 
+    def told(self) -> str:
+        """The verdict in one line."""
+        gap = f"{self.gap:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+        return f"{self.verdict} by {self.tier}: gap in risk {gap} on {self.images} images"
+
     def __repr__(self) -> str:
         return text_summary(self._summary())
 
@@ -147,6 +161,69 @@ class TransferCheck:
             *(("risk of pixels", told) for told in pixels),
             ("what next", "; ".join(self.advice)),
         ]
+
+
+def check_is_of(check: object, backbone: str) -> None:
+    """Refuse what says nothing of a backbone.
+
+    Raises:
+        SpecError: If it is no check, or one of another backbone.
+    """
+    if check is None:
+        return
+    found = check.backbone if isinstance(check, TransferCheck) else None
+    if found != backbone:
+        raise SpecError(
+            explain(
+                "with_transfer",
+                f"{type(check).__name__} is no check"
+                if found is None
+                else f"the check is of {found}",
+                expected=f"a check of {backbone}",
+                received={"check": check if found is None else found},
+                mend="trained.with_transfer(trained.check_transfer(photos))",
+            )
+        )
+
+
+def checked(
+    lost: Array,
+    lost_without: Array,
+    *,
+    margin: float,
+    backbone: str,
+    weights: str,
+    tier: Tier = "probe",
+    risk_of_pixels: float | None = None,
+) -> TransferCheck:
+    """What the losses of two arms on the same images come to.
+
+    Args:
+        lost: With the source: of one network (images,), see `compared`, or of several (networks,
+            images), see `compared_runs`.
+        lost_without: Of networks without it (networks, images), two or more.
+        margin: How large a gap is nothing to speak of.
+        backbone: What was checked.
+        weights: The source.
+        tier: What both arms went through.
+        risk_of_pixels: That of the pixels themselves, if it was measured.
+    """
+    compare = compared if lost.ndim == 1 else compared_runs
+    verdict, gap, low, high = compare(lost, lost_without, margin=margin)
+    return TransferCheck(
+        verdict=verdict,
+        gap=gap,
+        low=low,
+        high=high,
+        risk_with=float(lost.mean()),
+        risks_without=tuple(lost_without.mean(axis=1).tolist()),
+        risk_of_pixels=risk_of_pixels,
+        images=lost.shape[-1],
+        margin=margin,
+        backbone=backbone,
+        weights=weights,
+        tier=tier,
+    )
 
 
 def compared(

@@ -5,22 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from transferkit import _keras, backbones, build
 from transferkit import freeze as freezing
-from transferkit._types import Tensor
+from transferkit._types import KerasModel, Tensor
 from transferkit.data import Split
 from transferkit.engine.extraction import Extracted, extract
 from transferkit.errors import BackboneError, SpecError, explain
 from transferkit.running import Engine
+from transferkit.select import LayerTable
 from transferkit.spec import Backbone, BackboneInfo, BackboneNetwork, ModelSpec
 
-__all__ = ["Source", "embedded", "labels_of", "layered", "loaded", "named", "source_of"]
+__all__ = ["Embedder", "Source", "embedded", "labels_of", "layered", "loaded", "named", "source_of"]
 
 Array = np.ndarray[Any, Any]
+
+
+class Embedder(Protocol):
+    """What features are taken from: a `Backbone`, or a part of a trained network."""
+
+    @property
+    def network(self) -> KerasModel:
+        """From pixels to features."""
+        ...
+
+    @property
+    def table(self) -> LayerTable:
+        """Its layers."""
+        ...
+
+    @property
+    def embedding(self) -> Tensor:
+        """The vector, or the map that is averaged to one."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -95,7 +115,7 @@ def loaded(source: Source, split: Split, *, seed: int) -> tuple[Backbone, Split]
     return body, sized
 
 
-def embedded(body: Backbone, split: Split, engine: Engine, verbose: int) -> Extracted:
+def embedded(body: Embedder, split: Split, engine: Engine, verbose: int) -> Extracted:
     """The pooled vectors of a split."""
     return _extracted(body, [_pooled(body.embedding, "embedding")], split, engine, verbose)
 
@@ -117,7 +137,7 @@ def labels_of(split: Split) -> Array:
 
 
 def _extracted(
-    body: Backbone, vectors: Sequence[Tensor], split: Split, engine: Engine, verbose: int
+    body: Embedder, vectors: Sequence[Tensor], split: Split, engine: Engine, verbose: int
 ) -> Extracted:
     """The vectors of a split, side by side."""
     keras = _keras.keras()

@@ -20,11 +20,11 @@ from transferkit import backbones
 from transferkit._types import ImageSize
 from transferkit._types import image_size as as_size
 from transferkit.errors import BackboneError, SpecError, TransferKitError, explain
+from transferkit.loading import load
 from transferkit.spec import BackboneInfo, BackboneNetwork, BackboneSource
 from transferkit.testing.backbone_rules import BACKBONE, no_info
 from transferkit.testing.contract import Breach
 from transferkit.testing.subjects import BackboneSubject, OneOfASource, Registered
-from transferkit.trained import load
 
 __all__ = ["check_backbone"]
 

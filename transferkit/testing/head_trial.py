@@ -17,9 +17,10 @@ from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
 from transferkit.backbones import KerasNetwork, from_keras
 from transferkit.freeze import nothing
+from transferkit.loading import load
 from transferkit.plan import Phase, Plan
 from transferkit.spec import BoundHead, Head, ModelSpec, Taps, Target
-from transferkit.trained import TrainedModel, load
+from transferkit.trained import TrainedModel
 
 __all__ = ["TARGETS", "HeadTrial", "fitting_target", "half_precision"]
 

@@ -8,50 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from check_cases import COUNT, LABELS, OFF, SIDE, edges, network
 
 import transferkit as tk
 from transferkit import _keras
 from transferkit.check import TransferCheck
-from transferkit.check.probing import _random_twin, _shrunk
+from transferkit.check.probing import _measured, _shrunk, calibrated
 from transferkit.check.training import from_random, shortened
 from transferkit.check.verdict import compared, compared_runs, judged
 from transferkit.errors import DataError, SpecError, UnknownNameError
-from transferkit.ranking.extracting import Source
-from transferkit.spec import BackboneNetwork
+from transferkit.ranking.extracting import Source, embedded, loaded
+from transferkit.transferability import ridge_probe
 
 keras = _keras.keras()
 Array = np.ndarray[Any, Any]
-SIDE, COUNT = 16, 120
-LABELS = np.arange(COUNT) % 2
-OFF = tk.Engine(precision="float32", prefix="tensorflow", cache=False)
-
-
-def network(kernel: Array, name: str = "tiny") -> BackboneNetwork:
-    pixels = keras.Input((SIDE, SIDE, 3))
-    x = keras.layers.Conv2D(4, 3, use_bias=False, name="conv")(pixels)
-    x = keras.layers.BatchNormalization(name="norm")(x)
-    x = keras.layers.ReLU(name="relu")(x)
-    made = keras.Model(pixels, x, name=name)
-    made.get_layer("conv").kernel.assign(kernel)
-    return tk.backbones.from_keras(made, preprocessing="unit")
-
-
-def edges() -> Array:
-    kernel = np.zeros((3, 3, 3, 4), np.float32)
-    kernel[0, :, :, 0], kernel[2, :, :, 0] = 1, -1
-    kernel[:, 0, :, 1], kernel[:, 2, :, 1] = 1, -1
-    return kernel
-
-
-@pytest.fixture(scope="module")
-def stripes() -> tk.data.Data:
-    """Faint stripes across or down on noise: a filter for edges sees them, others hardly do."""
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 160, (COUNT, SIDE, SIDE, 3))
-    for picture, label in zip(pixels, LABELS, strict=True):
-        view = picture if label else picture.transpose(1, 0, 2)
-        view[int(rng.integers(0, 4)) :: 4] += 18
-    return tk.data.from_arrays(pixels.astype(np.uint8), LABELS, val=0)
 
 
 def checked(model: Any, photos: tk.data.Data, **more: Any) -> TransferCheck:
@@ -78,6 +48,44 @@ def test_a_source_that_sees_nothing_hurts_where_random_filters_see(stripes: tk.d
     assert found.advice[1].startswith("warning: the bare pixels do better")
 
 
+def test_validation_pictures_are_measured_by_the_probe_of_all_training_pictures(
+    held_out: tk.data.Data,
+) -> None:
+    """What the probe says of them is what a ridge regression by hand says."""
+    body = network(edges())
+    found = checked(body, held_out)
+    assert found.images == COUNT == len(held_out.train) + 48
+    alone = checked(body, held_out, split="val")
+    assert alone.images == 48
+
+    val = held_out.val
+    assert val is not None
+    loaded_body, _ = loaded(Source(body, "pretrained"), held_out.train, seed=0)
+    vectors, unseen = (
+        np.asarray(embedded(loaded_body, split, OFF, 0).vectors, np.float64)
+        for split in (held_out.train, val)
+    )
+    probe = ridge_probe(vectors, held_out.train.labels)
+    mean, onehot = vectors.mean(axis=0), np.eye(2)[held_out.train.labels]
+    centred = vectors - mean
+    penalty = probe.penalty * np.square(centred).sum() / centred.shape[1]
+    weights = np.linalg.solve(
+        centred.T @ centred + penalty * np.eye(centred.shape[1]),
+        centred.T @ (onehot - onehot.mean(axis=0)),
+    )
+    outputs = (unseen - mean) @ weights + onehot.mean(axis=0)
+    wrong = (outputs.argmax(axis=1) != val.labels).sum() + (1 - probe.right).sum()
+    assert found.risk_with == pytest.approx(wrong / COUNT)
+
+
+def test_a_validation_picture_whose_outputs_tie_counts_in_part() -> None:
+    outputs = np.array([[0.5, 0.5, 0.0], [0.1, 0.2, 0.7], [0.1, 0.2, 0.7]])
+    seen = _measured(outputs, np.array([1, 7, 9]), np.array([1, 1, 4, 7]))
+    np.testing.assert_allclose(seen, [0.5, 1.0, 0.0])
+    numbers = _measured(outputs[:, :1], np.array([[0.0], [0.1], [1.1]]), np.zeros((4, 1)))
+    np.testing.assert_allclose(numbers, [0.25, 0.0, 1.0])
+
+
 def test_the_same_seed_gives_the_same_check(stripes: tk.data.Data) -> None:
     first, again, other = (
         checked(network(edges()), stripes, inits=2, seed=seed) for seed in (3, 3, 4)
@@ -88,7 +96,8 @@ def test_the_same_seed_gives_the_same_check(stripes: tk.data.Data) -> None:
 
 
 def test_a_random_networks_statistics_are_those_of_the_pictures(stripes: tk.data.Data) -> None:
-    body: Any = _random_twin(Source(network(edges()), None), stripes.train, seed=1)
+    drawn_body, split = loaded(Source(network(edges()), None), stripes.train, seed=1)
+    body: Any = calibrated(drawn_body, split)
     pixels = np.asarray(stripes.train.pixels(), np.float32)
     until = keras.Model(body.network.inputs[0], body.network.get_layer("norm").output)
     made = np.asarray(until(pixels, training=True))
@@ -235,11 +244,6 @@ def test_two_arms_that_are_alike_are_rarely_called_different(spread: float) -> N
         losses = drawn(generator, 6, 40, spread=spread)
         wrong += compared_runs(losses[:3], losses[3:], margin=0.02)[0] in ("positive", "negative")
     assert wrong / 400 <= 0.05 + 1.96 * math.sqrt(0.05 * 0.95 / 400)
-
-
-@pytest.fixture(scope="module")
-def held_out(stripes: tk.data.Data) -> tk.data.Data:
-    return tk.data.from_arrays(np.asarray(stripes.train.pixels()), LABELS, val=0.4, seed=0)
 
 
 def test_training_finds_a_source_that_helps(held_out: tk.data.Data) -> None:

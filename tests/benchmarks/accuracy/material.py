@@ -1,0 +1,216 @@
+"""What is learned, from which source, and what it is measured on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from rows import SkippedError
+
+import transferkit as tk
+from transferkit.data import Data, Split
+
+__all__ = ["Drawn", "Source", "Target", "digits", "insects", "mobile_net", "small_net", "targets"]
+
+Array = np.ndarray[Any, Any]
+HELD_OUT = 0.2
+"""The share of the training pictures on which recipes may choose."""
+SHOTS = (5, 10, 20)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A pretrained network, for both sides.
+
+    Attributes:
+        model: It as a `TransferModel`.
+        base: It as a plain Keras model without a top, new each time.
+        first: Index of the first layer that the classic recipe unfreezes.
+        scaled: Its own preprocessing of pixels 0..255.
+    """
+
+    model: tk.TransferModel
+    base: Callable[[], Any]
+    first: int
+    scaled: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The pictures of one seed.
+
+    Attributes:
+        data: To train on, with a validation split unless there are few.
+        test: What is measured, the same for every seed.
+        source: Where it starts from.
+    """
+
+    data: Data
+    test: Split
+    source: Source
+
+
+@dataclass(frozen=True)
+class Target:
+    """A task, in full or with so many pictures of each class.
+
+    Attributes:
+        name: What it is called in the tables.
+        draw: From a seed to its pictures.
+    """
+
+    name: str
+    draw: Callable[[int], Drawn]
+
+
+def targets(assets: Path, kind: str, *, side: int, source: Callable[[], Source]) -> list[Target]:
+    """A task in full, and with 5, 10 and 20 pictures of each class.
+
+    Args:
+        assets: Where the real pictures lie.
+        kind: ``"insects"`` or ``"digits"``.
+        side: Of the pictures.
+        source: Makes the source when it is needed.
+    """
+    reader = {"insects": insects, "digits": digits}[kind]
+
+    def drawn(shots: int | None, seed: int) -> Drawn:
+        train, test = reader(assets, side)
+        data = train.few(shots, seed=seed) if shots else train.hold_out(HELD_OUT, seed=seed)
+        return Drawn(data, test, source())
+
+    full = Target(kind, functools.partial(drawn, None))
+    few = [Target(f"{kind}, {k} of each", functools.partial(drawn, k)) for k in SHOTS]
+    return [full, *few]
+
+
+@functools.lru_cache(maxsize=4)
+def insects(assets: Path, side: int) -> tuple[Data, Split]:
+    """Ants and bees: those to train on, without a validation split, and the 153 of ``val/``."""
+    folder = assets / "hymenoptera"
+    if not folder.exists():
+        raise SkippedError("no hymenoptera in the assets; TRANSFERKIT_ASSETS names their folder")
+    options: dict[str, Any] = {"image_size": (side, side), "on_bad": "skip", "verbose": 0}
+    both = tk.data.from_directory(folder, **options)
+    assert both.val is not None
+    return tk.data.from_directory(folder / "train", val=0, **options), both.val
+
+
+@functools.lru_cache(maxsize=4)
+def digits(assets: Path | None, side: int) -> tuple[Data, Split]:
+    """Handwritten digits 5 to 9 of scikit-learn's table: one half to train on, one to measure."""
+    pixels, labels = _digits(side)
+    chosen = labels >= 5
+    both = tk.data.from_arrays(
+        pixels[chosen], [str(label) for label in labels[chosen]], val=0.5, seed=0
+    )
+    assert both.val is not None
+    training = np.asarray(both.train.pixels()), [both.class_names[n] for n in both.train.labels]
+    return tk.data.from_arrays(*training, val=0, class_names=both.class_names), both.val
+
+
+@functools.lru_cache(maxsize=4)
+def _digits(side: int) -> tuple[Array, Array]:
+    """All 1,797 digits (n, side, side, 3), their 8 x 8 places enlarged, and labels."""
+    from sklearn.datasets import load_digits
+
+    table = load_digits()
+    times = side // 8
+    grey = np.round(table.images * (255 / 16)).astype(np.uint8)
+    large = grey.repeat(times, axis=1).repeat(times, axis=2)
+    return np.repeat(large[..., None], 3, axis=3), table.target
+
+
+def small_net(*, labels: str = "true", seed: int = 0, epochs: int = 30) -> Any:
+    """A small network that was trained on the digits 0 to 4, without its top.
+
+    Args:
+        labels: ``"true"``, or ``"permuted"`` for labels that tell nothing of the pictures.
+        seed: Decides the weights, the order and the permutation.
+        epochs: Of Adam at 1e-3, in batches of 32.
+
+    Returns:
+        A Keras model on pixels -1..1 of side 32, and the accuracy that it has on what it learned.
+    """
+    pixels, numbers = _digits(32)
+    chosen = numbers < 5
+    told = numbers[chosen]
+    if labels == "permuted":
+        told = np.random.default_rng(seed).permutation(told)
+    keras.utils.set_random_seed(seed)
+    body = _bare()
+    network = keras.Sequential([body, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(5)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network.compile(keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
+    given = scaled(pixels[chosen])
+    network.fit(given, told, epochs=epochs, batch_size=32, verbose=0)
+    return body, float(network.evaluate(given, told, verbose=0)[1])
+
+
+def _bare() -> Any:
+    """Four convolutions with batch normalisation, from 32 x 32 to 4 x 4 x 128."""
+    inputs = keras.Input((32, 32, 3))
+    flow = inputs
+    for width, stride in ((32, 2), (64, 2), (64, 1), (128, 2)):
+        flow = keras.layers.Conv2D(width, 3, stride, padding="same", use_bias=False)(flow)
+        flow = keras.layers.BatchNormalization()(flow)
+        flow = keras.layers.ReLU()(flow)
+    return keras.Model(inputs, flow, name="digits")
+
+
+def scaled(pixels: Any) -> Any:
+    """Pixels 0..255 to -1..1, as all networks here were trained."""
+    return pixels / 127.5 - 1.0
+
+
+@functools.lru_cache(maxsize=1)
+def digits_source() -> Source:
+    """The small network that knows the digits 0 to 4."""
+    body, accuracy = small_net()
+    assert accuracy > 0.99, accuracy
+    backbone = tk.backbones.from_keras(body, preprocessing="tf")
+
+    def base() -> Any:
+        copy = keras.models.clone_model(body)
+        copy.set_weights(body.get_weights())
+        return copy
+
+    return Source(tk.TransferModel(backbone), base, first=7, scaled=scaled)
+
+
+def mobile_net(assets: Path) -> Source:
+    """MobileNetV2 with its ImageNet weights, at 224."""
+    path = asset(assets, "weights/mobilenet_v2_1.0_224_imagenet_no_top.weights.h5")
+
+    def base() -> Any:
+        return keras.applications.MobileNetV2(
+            weights=str(path), include_top=False, input_shape=(224, 224, 3)
+        )
+
+    model = tk.TransferModel("keras:MobileNetV2", weights=path)
+    return Source(model, base, first=134, scaled=scaled)
+
+
+def small_mobile_net(assets: Path) -> Any:
+    """MobileNet 0.25 with its ImageNet weights, at 128, as a backbone."""
+    path = asset(assets, "weights/mobilenet_0.25_128_imagenet_no_top.weights.h5")
+    network = keras.applications.MobileNet(
+        alpha=0.25, weights=str(path), include_top=False, input_shape=(128, 128, 3)
+    )
+    return tk.backbones.from_keras(network, preprocessing="tf")
+
+
+def asset(assets: Path, path: str) -> Path:
+    """A file of the assets.
+
+    Raises:
+        SkippedError: If it is not there.
+    """
+    if not (assets / path).exists():
+        raise SkippedError(f"no {path} in the assets; TRANSFERKIT_ASSETS names their folder")
+    return assets / path

@@ -1,0 +1,71 @@
+"""Two rows on the same images and seeds: how far apart they are, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from accuracy.trials import Trial
+
+__all__ = ["Gap", "gap", "matrix"]
+
+Array = np.ndarray[Any, Any]
+DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The mean difference of two rows' accuracies, and where 95 of 100 draws of it lie."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def worse(self) -> bool:
+        """Whether the first row is clearly below the second."""
+        return self.high < 0
+
+    @property
+    def better(self) -> bool:
+        """Whether the first row is clearly above the second."""
+        return self.low > 0
+
+    def __str__(self) -> str:
+        return f"{self.value:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+
+
+def matrix(trials: Mapping[int, Trial], seeds: list[int]) -> Array:
+    """What was right, as 0 and 1 (seeds, images)."""
+    return np.stack([trials[seed].bits() for seed in seeds])
+
+
+def gap(one: Mapping[int, Trial], other: Mapping[int, Trial]) -> Gap | None:
+    """The accuracy of one row less that of another, over the seeds that both have.
+
+    The interval is a bootstrap over seeds and images at once: with d the difference of seed s on
+    image i, both are drawn with replacement 10,000 times.
+
+    Returns:
+        None if they share no seed.
+    """
+    seeds = sorted(set(one) & set(other))
+    if not seeds:
+        return None
+    apart = matrix(one, seeds) - matrix(other, seeds)
+    drawn = _draws(apart)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Gap(float(apart.mean()), float(low), float(high))
+
+
+def _draws(values: Array) -> Array:
+    """Means of drawn seeds and images (draws,)."""
+    rng = np.random.default_rng(0)
+    seeds, images = values.shape
+    by_seed = rng.multinomial(seeds, [1 / seeds] * seeds, DRAWS)
+    by_image = rng.multinomial(images, [1 / images] * images, DRAWS)
+    drawn: Array = ((by_seed @ values) * by_image).sum(axis=1) / (seeds * images)
+    return drawn

@@ -1,0 +1,161 @@
+"""Sources that help, that were spoiled, or that know nothing: is the verdict right?"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+import transferkit as tk
+from accuracy.material import asset, digits, insects, small_mobile_net, small_net
+from accuracy.trials import Trial
+from transferkit import TransferModel
+from transferkit.check import TransferCheck
+from transferkit.data import Data, Split
+
+__all__ = ["CASES", "Case", "checked", "null_draw", "sign"]
+
+Array = np.ndarray[Any, Any]
+PERMUTED = 5
+"""How many sources were trained on permuted labels; each is asked with several draws."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A source and a target.
+
+    Attributes:
+        model: From the assets and a seed to the source.
+        data: From them to the pictures; those of validation are for the dear tier alone.
+    """
+
+    model: Callable[[Path, int], TransferModel]
+    data: Callable[[Path, int], Data]
+
+
+def ants_and_bees(assets: Path, seed: int, *, few: int = 60) -> Data:
+    """So many of each, at 128, other ones for each seed."""
+    train, test = insects(assets, 128)
+    return _watched(train.few(few, seed=seed), test)
+
+
+def five_to_nine(assets: Path, seed: int, *, few: int) -> Data:
+    """So many of each digit, at 32, other ones for each seed."""
+    train, test = digits(assets, 32)
+    return _watched(train.few(few, seed=seed), test)
+
+
+def _watched(train: Data, test: Split) -> Data:
+    return replace(train, val=replace(test, name="val"))
+
+
+def photos(name: str, assets: Path, seed: int) -> TransferModel:
+    """MobileNetV2 with weights of the assets."""
+    path = asset(assets, f"weights/mobilenet_v2_1.0_224_{name}_no_top.weights.h5")
+    return TransferModel("keras:MobileNetV2", weights=path)
+
+
+def zero_to_four(assets: Path, seed: int) -> TransferModel:
+    """The small network that learned the other digits."""
+    return TransferModel(tk.backbones.from_keras(_known("true", 0), preprocessing="tf"))
+
+
+def permuted(assets: Path, seed: int) -> TransferModel:
+    """The same, that learned by heart what the other digits are not."""
+    network = _known("permuted", seed % PERMUTED)
+    return TransferModel(tk.backbones.from_keras(network, preprocessing="tf"))
+
+
+@functools.lru_cache(maxsize=1 + PERMUTED)
+def _known(labels: str, seed: int) -> Any:
+    epochs = 30 if labels == "true" else 300
+    body, accuracy = small_net(labels=labels, seed=seed, epochs=epochs)
+    if accuracy < 0.99:
+        raise RuntimeError(f"{labels} labels were learned to {accuracy:.3f} only")
+    return body
+
+
+def shuffled_small(assets: Path, seed: int) -> TransferModel:
+    """The small network, each of its weights shuffled."""
+    network = _shuffled(_known("true", 0), seed)
+    return TransferModel(tk.backbones.from_keras(network, preprocessing="tf"))
+
+
+def shuffled_photos(assets: Path, seed: int) -> TransferModel:
+    """MobileNet 0.25 with ImageNet's weights, each of them shuffled."""
+    network = _shuffled(small_mobile_net(assets).model, seed)
+    return TransferModel(tk.backbones.from_keras(network, preprocessing="tf"))
+
+
+def _shuffled(network: Any, seed: int) -> Any:
+    rng = np.random.default_rng(seed)
+    copy = keras.models.clone_model(network)
+    copy.set_weights(
+        [rng.permutation(weight.ravel()).reshape(weight.shape) for weight in network.get_weights()]
+    )
+    return copy
+
+
+CASES: Mapping[str, Case] = {
+    "ImageNet for ants and bees": Case(functools.partial(photos, "imagenet"), ants_and_bees),
+    "iNaturalist insects for ants and bees": Case(
+        functools.partial(photos, "inat_insect"), ants_and_bees
+    ),
+    "digits 0 to 4 for 5 to 9, 2 of each": Case(
+        zero_to_four, functools.partial(five_to_nine, few=2)
+    ),
+    "digits 0 to 4 for 5 to 9, 20 of each": Case(
+        zero_to_four, functools.partial(five_to_nine, few=20)
+    ),
+    "permuted labels for digits 5 to 9, 20 of each": Case(
+        permuted, functools.partial(five_to_nine, few=20)
+    ),
+    "shuffled weights for digits 5 to 9, 20 of each": Case(
+        shuffled_small, functools.partial(five_to_nine, few=20)
+    ),
+    "shuffled ImageNet for ants and bees": Case(shuffled_photos, ants_and_bees),
+}
+"""Their true signs are set by full training, see `sign`."""
+
+
+def checked(assets: Path, case: Case, seed: int) -> Trial:
+    """The verdict of the cheap tier, with pictures and random networks of this seed."""
+    data, model = case.data(assets, seed), case.model(assets, seed)
+    return _trial(tk.check_transfer(model, data, seed=seed, verbose=0))
+
+
+def sign(assets: Path, case: Case, seed: int) -> Trial:
+    """The verdict of full training, five times from the source and five from random weights."""
+    data, model = case.data(assets, 1000 + seed), case.model(assets, 1000 + seed)
+    return _trial(tk.check_transfer(model, data, tier="full", inits=5, seed=1000, verbose=0))
+
+
+def null_draw(assets: Path, seed: int) -> Trial:
+    """A source that is one more random network, prepared as those that it is compared with."""
+    data = five_to_nine(assets, seed, few=20)
+    keras.utils.set_random_seed(10_000 + seed)
+    network = keras.models.clone_model(_known("true", 0))
+    _calibrate(network, np.asarray(data.train.pixels(), np.float32) / 127.5 - 1)
+    model = TransferModel(tk.backbones.from_keras(network, preprocessing="tf"))
+    return _trial(tk.check_transfer(model, data, seed=seed, verbose=0))
+
+
+def _calibrate(network: Any, pixels: Array) -> None:
+    """Set the statistics of normalisation to those of 64 pictures."""
+    chosen = np.linspace(0, len(pixels) - 1, min(64, len(pixels))).astype(int)
+    norms = [each for each in network.layers if isinstance(each, keras.layers.BatchNormalization)]
+    for norm in norms:
+        norm.momentum = 0.0
+    network(pixels[chosen], training=True)
+    for norm in norms:
+        norm.momentum = 0.99
+
+
+def _trial(check: TransferCheck) -> Trial:
+    numbers = {name: round(float(getattr(check, name)), 5) for name in ("gap", "low", "high")}
+    return Trial.of(np.zeros(0), check.verdict, numbers)

@@ -1,0 +1,108 @@
+"""One recipe changed at a time: what each gains over a solved head that is then fine-tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+import transferkit as tk
+from accuracy.material import Drawn
+from accuracy.trials import Trial
+from accuracy.ways import right_of
+from transferkit import TransferModel
+from transferkit.data import Data
+
+__all__ = ["BASE", "IMBALANCED", "NEEDS_VALIDATION", "RECIPES", "Recipe", "rare", "tried"]
+
+EPOCHS = 10
+RATE = 1e-4
+BASE = "LP-FT: solved head, then all layers"
+IMBALANCED_BASE = "LP-FT"
+
+
+class Recipe:
+    """A plan, and what the model is given besides."""
+
+    def __init__(self, plan: tk.Plan, *, augment: tuple[Any, ...] = (), **head: Any) -> None:
+        """Keep them.
+
+        Args:
+            plan: How it is trained.
+            augment: Operations.
+            **head: Arguments of the classification head.
+        """
+        self.plan, self.augment, self.head = plan, augment, head
+
+    def model(self, model: TransferModel) -> TransferModel:
+        """The model with this recipe's head and augmentation."""
+        return model.augment(*self.augment).head(tk.heads.classification(**self.head))
+
+
+def tuned(**phase: Any) -> tk.Plan:
+    """A solved head, then ten epochs of all layers."""
+    options = {"freeze": tk.freeze.nothing(), "learning_rate": RATE, **phase}
+    return tk.plans.linear_probe_then_fine_tune(EPOCHS, **options)
+
+
+def _trained_head() -> tk.Plan:
+    tuning = tk.plans.fine_tune(EPOCHS, freeze=tk.freeze.nothing(), learning_rate=RATE)
+    return tk.plans.feature_extraction(EPOCHS).then(tuning)
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "linear probe: the solved head alone": Recipe(tk.plans.linear_probe()),
+    "trained head, then all layers": Recipe(_trained_head()),
+    BASE: Recipe(tuned()),
+    "LP-FT of the top two blocks": Recipe(tuned(freeze=None, unfreeze=tk.select.top_blocks(2))),
+    "LP-FT at 1e-5": Recipe(tuned(learning_rate=1e-5)),
+    "with augmentation (flips, turns, shifts)": Recipe(tuned(), augment=(tk.augment.tutorial(),)),
+    "with gradual unfreezing": Recipe(tk.plans.gradual_unfreezing(3, epochs=4)),
+    "with layer_decay(0.8)": Recipe(tuned(layer_rates=tk.schedules.layer_decay(0.8))),
+    "with auto_rgn()": Recipe(tuned(layer_rates=tk.schedules.auto_rgn())),
+    "with one_cycle": Recipe(tuned(learning_rate=tk.schedules.one_cycle(3 * RATE))),
+    "with cosine, warmed up": Recipe(tuned(learning_rate=tk.schedules.cosine(RATE, warmup=0.1))),
+    "with l2_sp(10)": Recipe(tuned(objectives=tk.objectives.l2_sp(10.0))),
+    "with l2_sp(100)": Recipe(tuned(objectives=tk.objectives.l2_sp(100.0))),
+    "with bss()": Recipe(tuned(objectives=tk.objectives.bss())),
+    "with label smoothing 0.1": Recipe(tuned(), label_smoothing=0.1),
+    "with focal loss": Recipe(tuned(), focal=2.0),
+    "with ema(0.9)": Recipe(tuned(averaging=tk.averaging.ema(0.9))),
+    "with swa()": Recipe(tuned(averaging=tk.averaging.swa())),
+    "with wise_ft(0.5)": Recipe(tuned(averaging=tk.averaging.wise_ft(0.5))),
+    "with wise_ft(), alpha chosen": Recipe(tuned(averaging=tk.averaging.wise_ft())),
+    "with soup()": Recipe(tuned(averaging=tk.averaging.soup())),
+}
+"""Each row of the table of recipes."""
+
+NEEDS_VALIDATION = ("with wise_ft(), alpha chosen", "with soup()")
+"""Rows that choose on validation pictures: not run where there are few."""
+
+IMBALANCED: Mapping[str, Recipe] = {
+    IMBALANCED_BASE: Recipe(tuned()),
+    'with class_weight="balanced"': Recipe(tuned(), class_weight="balanced"),
+    "with balanced sampling": Recipe(tuned(sampling="balanced")),
+    "with focal loss": Recipe(tuned(), focal=2.0),
+    "with logit_adjustment=1": Recipe(tuned(), logit_adjustment=1.0),
+}
+"""What is done about classes that are rare."""
+
+
+def tried(recipe: Recipe, drawn: Drawn, seed: int) -> Trial:
+    """Train by a recipe, and measure."""
+    trained = recipe.model(drawn.source.model).fit(drawn.data, recipe.plan, seed=seed, verbose=0)
+    return Trial.of(right_of(trained, drawn.test))
+
+
+def rare(data: Data, *, often: int, seldom: int, seed: int) -> Data:
+    """So many pictures of the second class, and so few of the first."""
+    rng = np.random.default_rng(seed)
+    chosen = [
+        rng.permutation(np.flatnonzero(data.train.labels == number))[:count]
+        for number, count in ((0, seldom), (1, often))
+    ]
+    places = np.sort(np.concatenate(chosen))
+    pixels = np.asarray(data.train.pixels())[places]
+    names = [data.class_names[n] for n in data.train.labels[places]]
+    return tk.data.from_arrays(pixels, names, val=0, class_names=data.class_names)

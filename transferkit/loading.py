@@ -1,0 +1,116 @@
+"""`load`: a saved file as the model that it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from transferkit import build, bundle, heads
+from transferkit._types import KerasModel, PathLike
+from transferkit.augment import Pipeline
+from transferkit.augment.layer import AugmentationLayer
+from transferkit.calibrate import Inference
+from transferkit.check import TransferCheck
+from transferkit.data.decode import FITS
+from transferkit.engine.report import EngineReport
+from transferkit.errors import UnknownNameError
+from transferkit.freeze import from_config as freeze_from_config
+from transferkit.history import History
+from transferkit.plan import Plan
+from transferkit.select import LayerTable
+from transferkit.spec import Target
+from transferkit.trained import TrainedModel
+
+__all__ = ["load"]
+
+
+def load(path: PathLike, *, custom_objects: Mapping[str, type[Any]] | None = None) -> TrainedModel:
+    """Open a model that `TrainedModel.save` wrote; it predicts what the saved one predicted.
+
+    Safe with a file from a stranger: the network's configuration is compared with a list of known
+    classes before Keras sees it, and nothing but tensors is read.
+
+    Args:
+        path: The file.
+        custom_objects: Layer classes of your own, by class name, that the network needs.
+
+    Raises:
+        BundleNotFoundError: If there is no such file.
+        BundleError: If it is damaged, foreign, newer, or names a class outside the list.
+        UnknownNameError: If it needs a head or an augmentation that nobody registered here.
+    """
+    read = bundle.read(
+        path,
+        custom_objects=custom_objects,
+        own_objects={"transferkit>AugmentationLayer": AugmentationLayer},
+    )
+    try:
+        return _restored(read.network, read.facts)
+    except UnknownNameError:  # of a head or an augmentation from another package
+        raise
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise bundle.damaged(
+            str(path), f"its network and what is said of it do not fit ({error!r})"
+        ) from error
+
+
+def _restored(network: KerasModel, facts: Mapping[str, Any]) -> TrainedModel:
+    target = _target(facts["target"])
+    table = LayerTable.from_config(facts["table"])
+    policy = freeze_from_config(facts["freeze"])
+    plan = Plan.from_config(facts["plan"])
+    transfer = facts.get("transfer")
+    build.freeze(network, table, plan.phases[-1].freeze or policy)
+    model = TrainedModel(
+        network=network,
+        bound=heads.from_config(facts["head"]).bind(target),
+        table=table,
+        policy=policy,
+        pipeline=Pipeline.from_config(facts["augment"]),
+        about=facts["about"],
+        plan=plan,
+        history=History.from_config(facts["history"]),
+        engine_report=EngineReport.from_config(facts.get("engine", {})),
+        inference=Inference.from_config(facts.get("inference", {})),
+        transfer=None if transfer is None else TransferCheck.from_config(transfer),
+    )
+    _check_facts(model)
+    build.compile_network(network, model.bound)
+    return model
+
+
+def _check_facts(model: TrainedModel) -> None:
+    """Facts of another network would be noticed in use, and late.
+
+    Raises:
+        ValueError: If they do not fit; and whatever `decode` and `repr` raise of them.
+    """
+    shape = (*model.image_size, int(model.about["channels"]))
+    takes = tuple(model.network.input_shape[1:])
+    if any(side is not None and side != given for side, given in zip(takes, shape, strict=True)):
+        raise ValueError(f"pictures of {shape} for a network that takes {takes}")
+    names = model.class_names
+    if model.about["fit"] not in FITS or len(set(names)) < len(names):
+        raise ValueError(f"fit={model.about['fit']!r}, class_names={names}")
+    model._deciding.decode(np.zeros((1, *model.network.output_shape[1:]), np.float32))
+    repr(model)
+
+
+def _target(config: Mapping[str, Any]) -> Target:
+    counts, strides = config["counts"], config["strides"]
+    return Target(
+        config["task"],
+        tuple(config["class_names"]),
+        int(config["outputs"]),
+        counts if counts is None else tuple(counts),
+        strides if strides is None else tuple(strides),
+    )
