@@ -13,9 +13,21 @@ import numpy as np
 from rows import SkippedError
 
 import transferkit as tk
+from accuracy.digit_nets import all_digits, knows_digits, scaled
 from transferkit.data import Data, Split
 
-__all__ = ["Drawn", "Source", "Target", "digits", "insects", "mobile_net", "small_net", "targets"]
+__all__ = [
+    "Drawn",
+    "Source",
+    "Target",
+    "asset",
+    "digits",
+    "digits_source",
+    "insects",
+    "mobile_net",
+    "small_mobile_net",
+    "targets",
+]
 
 Array = np.ndarray[Any, Any]
 HELD_OUT = 0.2
@@ -104,7 +116,7 @@ def insects(assets: Path, side: int) -> tuple[Data, Split]:
 @functools.lru_cache(maxsize=4)
 def digits(assets: Path | None, side: int) -> tuple[Data, Split]:
     """Handwritten digits 5 to 9 of scikit-learn's table: one half to train on, one to measure."""
-    pixels, labels = _digits(side)
+    pixels, labels = all_digits(side)
     chosen = labels >= 5
     both = tk.data.from_arrays(
         pixels[chosen], [str(label) for label in labels[chosen]], val=0.5, seed=0
@@ -114,65 +126,10 @@ def digits(assets: Path | None, side: int) -> tuple[Data, Split]:
     return tk.data.from_arrays(*training, val=0, class_names=both.class_names), both.val
 
 
-@functools.lru_cache(maxsize=4)
-def _digits(side: int) -> tuple[Array, Array]:
-    """All 1,797 digits (n, side, side, 3), their 8 x 8 places enlarged, and labels."""
-    from sklearn.datasets import load_digits
-
-    table = load_digits()
-    times = side // 8
-    grey = np.round(table.images * (255 / 16)).astype(np.uint8)
-    large = grey.repeat(times, axis=1).repeat(times, axis=2)
-    return np.repeat(large[..., None], 3, axis=3), table.target
-
-
-def small_net(*, labels: str = "true", seed: int = 0, epochs: int = 30) -> Any:
-    """A small network that was trained on the digits 0 to 4, without its top.
-
-    Args:
-        labels: ``"true"``, or ``"permuted"`` for labels that tell nothing of the pictures.
-        seed: Decides the weights, the order and the permutation.
-        epochs: Of Adam at 1e-3, in batches of 32.
-
-    Returns:
-        A Keras model on pixels -1..1 of side 32, and the accuracy that it has on what it learned.
-    """
-    pixels, numbers = _digits(32)
-    chosen = numbers < 5
-    told = numbers[chosen]
-    if labels == "permuted":
-        told = np.random.default_rng(seed).permutation(told)
-    keras.utils.set_random_seed(seed)
-    body = _bare()
-    network = keras.Sequential([body, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(5)])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    network.compile(keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
-    given = scaled(pixels[chosen])
-    network.fit(given, told, epochs=epochs, batch_size=32, verbose=0)
-    return body, float(network.evaluate(given, told, verbose=0)[1])
-
-
-def _bare() -> Any:
-    """Four convolutions with batch normalisation, from 32 x 32 to 4 x 4 x 128."""
-    inputs = keras.Input((32, 32, 3))
-    flow = inputs
-    for width, stride in ((32, 2), (64, 2), (64, 1), (128, 2)):
-        flow = keras.layers.Conv2D(width, 3, stride, padding="same", use_bias=False)(flow)
-        flow = keras.layers.BatchNormalization()(flow)
-        flow = keras.layers.ReLU()(flow)
-    return keras.Model(inputs, flow, name="digits")
-
-
-def scaled(pixels: Any) -> Any:
-    """Pixels 0..255 to -1..1, as all networks here were trained."""
-    return pixels / 127.5 - 1.0
-
-
 @functools.lru_cache(maxsize=1)
 def digits_source() -> Source:
     """The small network that knows the digits 0 to 4."""
-    body, accuracy = small_net()
-    assert accuracy > 0.99, accuracy
+    body = knows_digits()
     backbone = tk.backbones.from_keras(body, preprocessing="tf")
 
     def base() -> Any:
@@ -180,7 +137,7 @@ def digits_source() -> Source:
         copy.set_weights(body.get_weights())
         return copy
 
-    return Source(tk.TransferModel(backbone), base, first=7, scaled=scaled)
+    return Source(tk.TransferModel(backbone), base, first=13, scaled=scaled)
 
 
 def mobile_net(assets: Path) -> Source:

@@ -12,7 +12,8 @@ import keras
 import numpy as np
 
 import transferkit as tk
-from accuracy.material import asset, digits, insects, small_mobile_net, small_net
+from accuracy.digit_nets import knows_digits, knows_nothing, scaled, untrained
+from accuracy.material import asset, digits, insects, small_mobile_net
 from accuracy.trials import Trial
 from transferkit import TransferModel
 from transferkit.check import TransferCheck
@@ -31,11 +32,13 @@ class Case:
 
     Attributes:
         model: From the assets and a seed to the source.
-        data: From them to the pictures; those of validation are for the dear tier alone.
+        data: From them to the pictures.
+        inits: How many random networks the source is compared with.
     """
 
     model: Callable[[Path, int], TransferModel]
     data: Callable[[Path, int], Data]
+    inits: int = 10
 
 
 def ants_and_bees(assets: Path, seed: int, *, few: int = 60) -> Data:
@@ -62,34 +65,26 @@ def photos(name: str, assets: Path, seed: int) -> TransferModel:
 
 def zero_to_four(assets: Path, seed: int) -> TransferModel:
     """The small network that learned the other digits."""
-    return TransferModel(tk.backbones.from_keras(_known("true", 0), preprocessing="tf"))
+    return _small(knows_digits())
 
 
 def permuted(assets: Path, seed: int) -> TransferModel:
     """The same, that learned by heart what the other digits are not."""
-    network = _known("permuted", seed % PERMUTED)
+    return _small(knows_nothing(seed % PERMUTED))
+
+
+def _small(network: Any) -> TransferModel:
     return TransferModel(tk.backbones.from_keras(network, preprocessing="tf"))
-
-
-@functools.lru_cache(maxsize=1 + PERMUTED)
-def _known(labels: str, seed: int) -> Any:
-    epochs = 30 if labels == "true" else 300
-    body, accuracy = small_net(labels=labels, seed=seed, epochs=epochs)
-    if accuracy < 0.99:
-        raise RuntimeError(f"{labels} labels were learned to {accuracy:.3f} only")
-    return body
 
 
 def shuffled_small(assets: Path, seed: int) -> TransferModel:
     """The small network, each of its weights shuffled."""
-    network = _shuffled(_known("true", 0), seed)
-    return TransferModel(tk.backbones.from_keras(network, preprocessing="tf"))
+    return _small(_shuffled(knows_digits(), seed))
 
 
 def shuffled_photos(assets: Path, seed: int) -> TransferModel:
     """MobileNet 0.25 with ImageNet's weights, each of them shuffled."""
-    network = _shuffled(small_mobile_net(assets).model, seed)
-    return TransferModel(tk.backbones.from_keras(network, preprocessing="tf"))
+    return _small(_shuffled(small_mobile_net(assets).model, seed))
 
 
 def _shuffled(network: Any, seed: int) -> Any:
@@ -102,9 +97,9 @@ def _shuffled(network: Any, seed: int) -> Any:
 
 
 CASES: Mapping[str, Case] = {
-    "ImageNet for ants and bees": Case(functools.partial(photos, "imagenet"), ants_and_bees),
+    "ImageNet for ants and bees": Case(functools.partial(photos, "imagenet"), ants_and_bees, 5),
     "iNaturalist insects for ants and bees": Case(
-        functools.partial(photos, "inat_insect"), ants_and_bees
+        functools.partial(photos, "inat_insect"), ants_and_bees, 5
     ),
     "digits 0 to 4 for 5 to 9, 2 of each": Case(
         zero_to_four, functools.partial(five_to_nine, few=2)
@@ -118,7 +113,7 @@ CASES: Mapping[str, Case] = {
     "shuffled weights for digits 5 to 9, 20 of each": Case(
         shuffled_small, functools.partial(five_to_nine, few=20)
     ),
-    "shuffled ImageNet for ants and bees": Case(shuffled_photos, ants_and_bees),
+    "shuffled ImageNet for ants and bees": Case(shuffled_photos, ants_and_bees, 5),
 }
 """Their true signs are set by full training, see `sign`."""
 
@@ -126,7 +121,7 @@ CASES: Mapping[str, Case] = {
 def checked(assets: Path, case: Case, seed: int) -> Trial:
     """The verdict of the cheap tier, with pictures and random networks of this seed."""
     data, model = case.data(assets, seed), case.model(assets, seed)
-    return _trial(tk.check_transfer(model, data, seed=seed, verbose=0))
+    return _trial(tk.check_transfer(model, data, inits=case.inits, seed=seed, verbose=0))
 
 
 def sign(assets: Path, case: Case, seed: int) -> Trial:
@@ -138,11 +133,9 @@ def sign(assets: Path, case: Case, seed: int) -> Trial:
 def null_draw(assets: Path, seed: int) -> Trial:
     """A source that is one more random network, prepared as those that it is compared with."""
     data = five_to_nine(assets, seed, few=20)
-    keras.utils.set_random_seed(10_000 + seed)
-    network = keras.models.clone_model(_known("true", 0))
-    _calibrate(network, np.asarray(data.train.pixels(), np.float32) / 127.5 - 1)
-    model = TransferModel(tk.backbones.from_keras(network, preprocessing="tf"))
-    return _trial(tk.check_transfer(model, data, seed=seed, verbose=0))
+    network = untrained(10_000 + seed)
+    _calibrate(network, scaled(np.asarray(data.train.pixels(), np.float32)))
+    return _trial(tk.check_transfer(_small(network), data, seed=seed, verbose=0))
 
 
 def _calibrate(network: Any, pixels: Array) -> None:
