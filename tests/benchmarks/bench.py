@@ -1,4 +1,7 @@
-"""Measures the engine, row by row: ``nox -s bench -- [row ...]``; ``--list`` says what there is."""
+"""Measures the engine, row by row: ``nox -s bench -- [row ...]``; ``--list`` says what there is.
+
+``nox -s bench -- accuracy`` measures what recipes, ranks and checks are worth; see `accuracy`.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +33,17 @@ from transferkit._text import duration, text_table
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = ROOT / "docs" / "performance.json"
 PAGE = ROOT / "docs" / "performance.md"
+ACCURACIES = ROOT / "docs" / "accuracy.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; the exit code is 1 if a row failed."""
     # Keras complains of the default value of its own argument.
     warnings.filterwarnings("ignore", "`shuffle=True` was passed, but will be ignored")
-    options = parsed(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["accuracy"]:
+        return measure_accuracies(given[1:])
+    options = parsed(given)
     rows = all_rows()
     unknown = [name for name in options.rows if name not in rows]
     if unknown:
@@ -48,6 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.apart:
         return run_here(rows[options.rows[0]], options)
     return run(rows, options)
+
+
+def measure_accuracies(arguments: Sequence[str]) -> int:
+    """The section of accuracies, which has a command line of its own."""
+    from accuracy import command
+
+    with tempfile.TemporaryDirectory(prefix="accuracy-") as cache:
+        os.environ["TRANSFERKIT_CACHE"] = cache
+        page = ACCURACIES.with_suffix(".md")
+        return command.main(arguments, assets=assets(), figures=ACCURACIES, page=page)
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -48,6 +48,8 @@ OF_ALL: Mapping[str, Callable[[Statistics], float]] = {
     "transrate": lambda seen: transferability.transrate(seen, normalize=True),
 }
 """Scores of all images together."""
+OF_THE_SOURCE = ("leep", "nce")
+"""Scores that read what the source's own head says, which a backbone is without."""
 FOR_CLASSES = ("knn", "ridge", "logme", "h_score")
 FOR_NUMBERS = ("ridge", "logme")
 
@@ -76,13 +78,16 @@ def checked(scores: Sequence[str] | None, *, verb: str, classes: bool) -> tuple[
 
     Raises:
         UnknownNameError: If there is no such score.
-        SpecError: If there is none at all, or one that is for classes and the labels are numbers.
+        SpecError: If there is none at all, one that needs the source's head, or one that is for
+            classes where the labels are numbers.
     """
     if scores is None:
         return FOR_CLASSES if classes else FOR_NUMBERS
     chosen = (scores,) if isinstance(scores, str) else tuple(scores)
     known = {**BY_IMAGE, **OF_ALL}
     for name in chosen:
+        if name in OF_THE_SOURCE:
+            raise SpecError(_needs_a_head(verb, name, chosen))
         if name not in known:
             raise UnknownNameError(
                 explain(
@@ -106,6 +111,18 @@ def checked(scores: Sequence[str] | None, *, verb: str, classes: bool) -> tuple[
             )
         )
     return chosen
+
+
+def _needs_a_head(verb: str, name: str, chosen: Sequence[str]) -> str:
+    given = "probabilities" if name == "leep" else "probabilities.argmax(axis=1)"
+    return explain(
+        verb,
+        f"{name} reads the outputs of the source's own head, and backbones have none",
+        expected=f"of {tuple(sorted({**BY_IMAGE, **OF_ALL}))}",
+        received={"scores": tuple(chosen)},
+        mend=f"transferability.{name}({given}, labels), with probabilities = "
+        'tk.backbones.classifier("keras:MobileNetV2").predict(pixels)',
+    )
 
 
 def parts(ids: Array, count: int, *, seed: int, draws: int = DRAWS) -> list[Array]:

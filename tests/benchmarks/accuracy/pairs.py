@@ -10,7 +10,7 @@ import numpy as np
 
 from accuracy.trials import Trial
 
-__all__ = ["Gap", "gap", "matrix"]
+__all__ = ["Gap", "gap", "level", "matrix"]
 
 Array = np.ndarray[Any, Any]
 DRAWS = 10_000
@@ -55,10 +55,17 @@ def gap(one: Mapping[int, Trial], other: Mapping[int, Trial]) -> Gap | None:
     seeds = sorted(set(one) & set(other))
     if not seeds:
         return None
-    apart = matrix(one, seeds) - matrix(other, seeds)
-    drawn = _draws(apart)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Gap(float(apart.mean()), float(low), float(high))
+    return _of(matrix(one, seeds) - matrix(other, seeds))
+
+
+def level(trials: Mapping[int, Trial]) -> Gap:
+    """The accuracy of one row, with the same interval."""
+    return _of(matrix(trials, list(trials)))
+
+
+def _of(values: Array) -> Gap:
+    low, high = np.quantile(_draws(values), [0.025, 0.975])
+    return Gap(float(values.mean()), float(low), float(high))
 
 
 def _draws(values: Array) -> Array:

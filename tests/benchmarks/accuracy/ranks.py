@@ -12,12 +12,13 @@ import numpy as np
 
 import transferkit as tk
 from accuracy.material import asset, digits, insects, small_mobile_net
+from accuracy.pairs import level
 from accuracy.trials import Trial
 from accuracy.ways import right_of
 from transferkit import TransferModel
 from transferkit.data import Data, Split
 
-__all__ = ["SCORES", "TARGETS", "candidates", "foretold", "ordered", "trained"]
+__all__ = ["SCORES", "TARGETS", "candidates", "foretold", "interval", "ordered", "trained"]
 
 Array = np.ndarray[Any, Any]
 SIDE = 128
@@ -65,6 +66,12 @@ def trained(model: TransferModel, data: Data, test: Split, seed: int) -> Trial:
     if model.spec.weights is None:
         plan = tk.Plan((tk.Phase(EPOCHS, tk.freeze.nothing(batch_norm="train")),))
     return Trial.of(right_of(model.fit(data, plan, seed=seed, verbose=0), test))
+
+
+def interval(trials: Mapping[int, Trial]) -> tuple[float, float, float]:
+    """The mean accuracy of some seeds, and where 95 of 100 bootstrap draws of it lie."""
+    found = level(trials)
+    return found.value, found.low, found.high
 
 
 def ordered(

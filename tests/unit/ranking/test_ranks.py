@@ -194,6 +194,9 @@ def test_what_makes_no_sense_is_refused(photos: tk.data.Data) -> None:
         tk.rank([3], photos)
     with pytest.raises(UnknownNameError, match=r"no score called 'lgome'.*'logme'"):
         tk.rank(["VGG16"], photos, scores=("lgome",))
+    for name, given in (("leep", "probabilities,"), ("nce", r"probabilities.argmax\(axis=1\),")):
+        with pytest.raises(SpecError, match=rf"source's own head.*{name}\({given}.*classifier"):
+            tk.rank(["VGG16"], photos, scores=("knn", name))
     with pytest.raises(SpecError, match="no score was asked for"):
         tk.rank(["VGG16"], photos, scores=())
     with pytest.raises(UnknownNameError, match="no split called 'val'"):
