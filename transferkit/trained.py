@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from transferkit import _keras, build, bundle, evaluate, heads
-from transferkit import freeze as freezing
 from transferkit._text import counted, html_summary, text_summary
 from transferkit._types import FrozenDict, KerasModel, PathLike, checked_seed
 from transferkit.augment import Pipeline
@@ -321,11 +320,11 @@ class TrainedModel:
         """Say whether this model is better for having started from a source.
 
         ``"probe"`` trains the same ridge probe on the features of this model's backbone and on
-        those of random ones; ``"full"`` trains networks from random weights, all of them thawed,
-        for as many epochs as this one had, and compares their errors with this model's. Both are
-        measured on the validation pictures: of those that the model learned it knows too much. See
-        `tk.check_transfer`, which asks before anything is trained; `with_transfer` keeps the
-        answer in the saved file.
+        those of random ones; ``"full"`` trains networks from random weights by this model's plan,
+        or all of them for as many epochs if that comes out better, and compares their errors with
+        this model's. Both are measured on the validation pictures: of those that the model learned
+        it knows too much. See `tk.check_transfer`, which asks before anything is trained;
+        `with_transfer` keeps the answer in the saved file.
 
         Args:
             data: Pictures with the same classes, the training pictures among them.
@@ -373,7 +372,7 @@ class TrainedModel:
         return made
 
     def untrained(self, seed: int = 0) -> TrainedModel:
-        """The same model with random weights, none of it frozen and nothing learned: a control.
+        """The same model with random weights and nothing learned: a control for experiments.
 
         Args:
             seed: Decides the weights.
@@ -383,7 +382,6 @@ class TrainedModel:
         return replace(
             self,
             network=network,
-            policy=freezing.nothing(batch_norm="train"),
             about={**self.about, "weights": RANDOM},
             history=History(),
             engine_report=EngineReport(),

@@ -11,10 +11,11 @@ from transferkit._types import PathLike, checked_seed, real, whole
 from transferkit.check.probing import Probe, calibrated
 from transferkit.check.training import (
     check_can_train,
-    from_random,
+    lost_of,
+    lost_without,
     shortened,
-    trained_losses,
     watched,
+    with_source,
 )
 from transferkit.check.verdict import Tier, TransferCheck, checked
 from transferkit.data import Data, Split
@@ -52,8 +53,8 @@ def check_transfer(
     would be degenerate. It takes seconds for each network and no training.
 
     The other tiers train: `inits` times from the source by the plan, and as often from random
-    weights, everything thawed, for as many epochs at Adam 1e-3. Both are measured on the
-    validation pictures.
+    weights, by the same plan or, if that comes out better, with everything thawed for as many
+    epochs at Adam 1e-3. All are measured on the validation pictures.
 
     Args:
         model: A name, a backbone, or a model, whose own weights count. For training a
@@ -135,11 +136,9 @@ def _by_training(
     split = watched(data, tier)
     chosen = as_plan(plan) or model.default_plan(data)
     chosen = shortened(chosen) if tier == "curve" else chosen
-    arms = (model, chosen), from_random(model, chosen)
-    lost, without = (
-        trained_losses(arm, steps, data, split, runs=runs, **how) for arm, steps in arms
-    )
-    return lost, without
+    trained = with_source(model, chosen, data, runs=runs, **how)
+    lost = np.stack([lost_of(each.evaluate(split)) for each in trained])
+    return lost, lost_without(trained[0], chosen, data, split, runs=runs, **how)
 
 
 def check_tier(tier: object, tiers: Sequence[str] = get_args(Tier)) -> None:

@@ -6,16 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-import numpy as np
-
 from transferkit import _keras, build
 from transferkit import freeze as freezing
 from transferkit._types import KerasModel, Tensor, checked_seed
 from transferkit.check.checks import check_numbers, check_tier
 from transferkit.check.probing import Probe, calibrated
-from transferkit.check.training import from_nothing, lost_of, watched
+from transferkit.check.training import Control, lost_of, lost_without, watched
 from transferkit.check.verdict import TransferCheck, checked
-from transferkit.data import Data, Split
+from transferkit.data import Data
 from transferkit.data.bundle import check_data
 from transferkit.errors import SpecError, explain
 from transferkit.plan import Plan
@@ -31,18 +29,8 @@ TIERS = ("probe", "full")
 RANDOM = "random weights"
 
 
-class Checkable(Protocol):
-    """What a check needs of a trained model."""
-
-    @property
-    def network(self) -> KerasModel:
-        """From pixels to outputs."""
-        ...
-
-    @property
-    def table(self) -> LayerTable:
-        """The backbone's layers."""
-        ...
+class Checkable(Control, Protocol):
+    """What a check of a trained model needs of it besides."""
 
     @property
     def about(self) -> Mapping[str, Any]:
@@ -57,14 +45,6 @@ class Checkable(Protocol):
     @property
     def image_size(self) -> tuple[int, int]:
         """(height, width) of its pictures."""
-        ...
-
-    def evaluate(self, split: Split) -> Any:
-        """Measure it."""
-        ...
-
-    def untrained(self, seed: int) -> Any:
-        """The same with random weights, none of it frozen."""
         ...
 
 
@@ -108,13 +88,8 @@ def check_trained(
     val = watched(data, tier)
     about: dict[str, Any] = {"margin": float(margin), "backbone": name, "weights": source}
     if tier == "full":
-        how: dict[str, Any] = {"engine": engine, "verbose": verbose}
-        plan = from_nothing(model.plan)
-        trained = (
-            model.untrained(seed + number).fit(data, plan, seed=seed + number, **how)
-            for number in range(inits)
-        )
-        without = np.stack([lost_of(each.evaluate(val)) for each in trained])
+        how: dict[str, Any] = {"seed": seed, "engine": engine, "verbose": verbose}
+        without = lost_without(model, model.plan, data, val, runs=inits, **how)
         return checked(lost_of(model.evaluate(val)), without, tier=tier, **about)
     probe = Probe(data.train, [val], leave_out=False, engine=engine, verbose=verbose)
     body = _backbone(model)

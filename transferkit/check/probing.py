@@ -10,13 +10,15 @@ import numpy as np
 
 from transferkit import _keras, build, select
 from transferkit import freeze as freezing
+from transferkit._types import KerasModel
 from transferkit.check.verdict import TransferCheck, checked
 from transferkit.data import Split
 from transferkit.ranking.extracting import Embedder, embedded, labels_of
 from transferkit.running import Engine
+from transferkit.select import LayerTable
 from transferkit.transferability import Statistics, ridge_probe
 
-__all__ = ["Probe", "calibrated"]
+__all__ = ["Probe", "calibrate", "calibrated"]
 
 Array = np.ndarray[Any, Any]
 CALIBRATION = 64
@@ -93,27 +95,30 @@ def _measured(outputs: Array, labels: Array, known: Array) -> Array:
 
 
 def calibrated(body: Embedder, split: Split) -> Embedder:
-    """A random network, all of it frozen, its normalisation set to the statistics of some pictures.
+    """A random network, calibrated, and all of it frozen."""
+    calibrate(body.network, body.table, split)
+    build.freeze(body.network, body.table, freezing.backbone())
+    return body
+
+
+def calibrate(network: KerasModel, table: LayerTable, split: Split) -> None:
+    """Set the normalisation of a random network to the statistics of some pictures.
 
     As it is drawn its features would be degenerate, and every source would seem to help.
     """
-    norms = [
-        layer
-        for layer in body.network._flatten_layers()
-        if isinstance(layer, _keras.keras().layers.BatchNormalization)
-    ]
-    if norms:
-        others = ~select.kind("BatchNormalization")
-        build.freeze(body.network, body.table, freezing.only(others, batch_norm="train"))
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.momentum = 0.0
-        chosen = np.linspace(0, len(split) - 1, min(CALIBRATION, len(split))).astype(int)
-        body.network(np.asarray(split.pixels()[chosen], np.float32), training=True)
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-    build.freeze(body.network, body.table, freezing.backbone())
-    return body
+    kind = _keras.keras().layers.BatchNormalization
+    norms = [layer for layer in network._flatten_layers() if isinstance(layer, kind)]
+    if not norms:
+        return
+    others = ~select.kind("BatchNormalization")
+    build.freeze(network, table, freezing.only(others, batch_norm="train"))
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    chosen = np.linspace(0, len(split) - 1, min(CALIBRATION, len(split))).astype(int)
+    network(np.asarray(split.pixels()[chosen], np.float32), training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def _shrunk(split: Split) -> Array:

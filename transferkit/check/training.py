@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from transferkit import freeze as freezing
+from transferkit._types import KerasModel
+from transferkit.check.probing import calibrate
 from transferkit.data import Data, Split
 from transferkit.errors import DataError, SpecError, explain
 from transferkit.plan import Phase, Plan
-from transferkit.spec import ModelSpec
+from transferkit.running import Engine
+from transferkit.select import LayerTable
 
 __all__ = [
+    "Control",
     "Trainable",
     "check_can_train",
     "from_nothing",
-    "from_random",
     "lost_of",
+    "lost_without",
     "shortened",
-    "trained_losses",
     "watched",
+    "with_source",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -32,9 +37,15 @@ SHORTER = 5
 class Trainable(Protocol):
     """What a check needs of a model to train it, as `TransferModel` has it."""
 
-    spec: ModelSpec
-
-    def fit(self, data: Data, plan: Any = None, **more: Any) -> Any:
+    def fit(
+        self,
+        data: Data,
+        plan: Plan | None = None,
+        *,
+        seed: int = 0,
+        engine: Engine | None = None,
+        verbose: int = 1,
+    ) -> Control:
         """Train it."""
         ...
 
@@ -42,8 +53,38 @@ class Trainable(Protocol):
         """What `fit` would do."""
         ...
 
-    def weights(self, weights: Any) -> Any:
-        """The same from other weights."""
+
+class Control(Protocol):
+    """What a check needs of a trained model, as `TrainedModel` has it."""
+
+    @property
+    def network(self) -> KerasModel:
+        """From pixels to outputs."""
+        ...
+
+    @property
+    def table(self) -> LayerTable:
+        """The backbone's layers."""
+        ...
+
+    def fit(
+        self,
+        data: Data,
+        plan: Plan | None = None,
+        *,
+        seed: int = 0,
+        engine: Engine | None = None,
+        verbose: int = 1,
+    ) -> Control:
+        """Train it on."""
+        ...
+
+    def evaluate(self, split: Split) -> Any:
+        """Measure it."""
+        ...
+
+    def untrained(self, seed: int = 0) -> Control:
+        """The same with random weights."""
         ...
 
 
@@ -53,7 +94,7 @@ def check_can_train(model: Any, tier: str) -> None:
     Raises:
         SpecError: If it is none.
     """
-    if not all(hasattr(model, verb) for verb in ("fit", "default_plan", "weights", "spec")):
+    if not all(hasattr(model, verb) for verb in ("fit", "default_plan")):
         raise SpecError(
             explain(
                 "check_transfer",
@@ -90,9 +131,40 @@ def shortened(plan: Plan) -> Plan:
     return Plan(tuple(replace(each, epochs=max(1, each.epochs // SHORTER)) for each in plan))
 
 
-def from_random(model: Any, plan: Plan) -> tuple[Any, Plan]:
-    """The same model from random weights, and how it is trained."""
-    return model.weights(None), from_nothing(plan)
+def with_source(
+    model: Trainable, plan: Plan, data: Data, *, runs: int, seed: int, **how: Any
+) -> list[Control]:
+    """Several trainings by the plan, with different seeds."""
+    return [model.fit(data, plan, seed=seed + number, **how) for number in range(runs)]
+
+
+def lost_without(
+    model: Control, plan: Plan, data: Data, split: Split, *, runs: int, seed: int, **how: Any
+) -> Array:
+    """The loss of each image (runs, images) without the source, in the better of two ways.
+
+    The same plan on random networks whose normalisation is calibrated, or training all of them for
+    as many epochs: on few pictures the second teaches next to nothing, and any source would seem to
+    help beside it; on many the first is held back by layers that stay as they were drawn.
+    """
+    ways = [
+        np.stack(
+            [
+                lost_of(each.fit(data, steps, seed=seed + number, **how).evaluate(split))
+                for number, each in enumerate(_controls(model, data, runs, seed, ready))
+            ]
+        )
+        for steps, ready in ((plan, True), (from_nothing(plan), False))
+    ]
+    return min(ways, key=np.mean)
+
+
+def _controls(model: Control, data: Data, runs: int, seed: int, ready: bool) -> Iterator[Control]:
+    for number in range(runs):
+        control = model.untrained(seed + number)
+        if ready:
+            calibrate(control.network, control.table, data.train)
+        yield control
 
 
 def from_nothing(plan: Plan) -> Plan:
@@ -100,18 +172,6 @@ def from_nothing(plan: Plan) -> Plan:
     thawed = freezing.nothing(batch_norm="train")
     size = plan.phases[-1].batch_size
     return Plan((Phase(plan.epochs, thawed, batch_size=size, name="from random weights"),))
-
-
-def trained_losses(
-    model: Trainable, plan: Plan, data: Data, split: Split, *, runs: int, seed: int, **how: Any
-) -> Array:
-    """The loss of each image (runs, images) by models that were trained with different seeds."""
-    return np.stack(
-        [
-            lost_of(model.fit(data, plan, seed=seed + number, **how).evaluate(split))
-            for number in range(runs)
-        ]
-    )
 
 
 def lost_of(evaluation: Any) -> Array:

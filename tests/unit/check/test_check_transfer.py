@@ -12,9 +12,9 @@ from check_cases import COUNT, LABELS, OFF, SIDE, edges, network
 
 import transferkit as tk
 from transferkit import _keras
-from transferkit.check import TransferCheck
+from transferkit.check import TransferCheck, training
 from transferkit.check.probing import _measured, _shrunk, calibrated
-from transferkit.check.training import from_random, shortened
+from transferkit.check.training import from_nothing, shortened
 from transferkit.check.verdict import compared, compared_runs, judged
 from transferkit.errors import DataError, SpecError, UnknownNameError
 from transferkit.ranking.extracting import Source, embedded, loaded
@@ -272,12 +272,36 @@ def test_training_finds_a_source_that_hurts(stripes: tk.data.Data) -> None:
 def test_a_curve_is_the_beginning_of_the_plan() -> None:
     plan = tk.plans.linear_probe_then_fine_tune(10, freeze=tk.freeze.nothing(), batch_size=4)
     assert [phase.epochs for phase in shortened(plan)] == [1, 2]
-    model = tk.TransferModel("keras:VGG16").freeze(tk.freeze.backbone())
-    scratch, steps = from_random(model, shortened(plan))
-    assert scratch == model.weights(None)
-    (phase,) = steps
+    (phase,) = from_nothing(shortened(plan))
     assert (phase.epochs, phase.batch_size) == (3, 4)
     assert phase.freeze == tk.freeze.nothing(batch_norm="train")
+
+
+@pytest.mark.parametrize("better", [0, 1])
+def test_without_the_source_the_better_of_two_ways_counts(
+    held_out: tk.data.Data, better: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each way is trained as often as was asked for, calibrated only where the plan is the same."""
+    model = tk.TransferModel(network(edges())).freeze(tk.freeze.backbone())
+    trained = model.fit(held_out, tk.plans.linear_probe(), engine=OFF, verbose=0)
+    asked: list[tuple[str, bool]] = []
+
+    def lost(evaluation: Any) -> Array:
+        return np.full(48, 0.2 if (len(asked) > 2) == better else 0.7)
+
+    def fit(self: tk.TrainedModel, data: tk.data.Data, plan: tk.Plan, **how: Any) -> Any:
+        drawn_norm = np.asarray(self.network.get_layer("norm").moving_mean)
+        asked.append((plan.phases[0].name, bool(np.abs(drawn_norm).max() > 0)))
+        return self
+
+    monkeypatch.setattr(training, "lost_of", lost)
+    monkeypatch.setattr(tk.TrainedModel, "fit", fit)
+    plan = tk.plans.linear_probe()
+    assert held_out.val is not None
+    found = training.lost_without(trained, plan, held_out, held_out.val, runs=2, seed=0)
+    assert asked == [("linear probe", True)] * 2 + [("from random weights", False)] * 2
+    assert found.shape == (2, 48)
+    assert found.mean() == pytest.approx(0.2)
 
 
 def test_without_a_plan_the_default_is_trained(held_out: tk.data.Data) -> None:
