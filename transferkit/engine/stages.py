@@ -14,6 +14,7 @@ from transferkit import build
 from transferkit._text import byte_size
 from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
+from transferkit.engine.adapters import set_trainable
 from transferkit.engine.cut import Cut, candidates, choose
 from transferkit.engine.program import Program, read
 from transferkit.freeze import Freeze
@@ -95,7 +96,7 @@ def stages(
     program = read(build.logits_of(network))
     found = []
     for phase in plan:
-        build.freeze(network, table, phase.freeze or policy)
+        set_trainable(network, table, phase, policy)
         found.append(_stage(program, phase, plan, pipeline, budget))
     return program, found
 
