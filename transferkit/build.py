@@ -136,6 +136,9 @@ def freeze(network: KerasModel, table: LayerTable, policy: Freeze) -> frozenset[
         layer = by_name.get(row.name)
         if layer is None:  # the backbone's own input layer gave way to the network's
             continue
+        # TensorFlow's tracking takes no notice of an attribute that is set to what it is: a layer
+        # of which `thaw` left some variables out would stay so.
+        layer.trainable = False
         layer.trainable = row.name not in frozen
         for part in layer._flatten_layers():
             _release(part)

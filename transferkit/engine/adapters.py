@@ -8,14 +8,14 @@ from typing import Any
 from transferkit import _keras, build
 from transferkit._types import KerasModel
 from transferkit.adapt import Adapter, BiasesOnly, LowRank, NormOnly
-from transferkit.engine.matrices import matrix_of
+from transferkit.engine.matrices import matrices_of, matrix_of
 from transferkit.errors import SpecError, explain
 from transferkit.freeze import Freeze
 from transferkit.objectives import L2SP
 from transferkit.plan import Phase
 from transferkit.select import LayerTable
 
-__all__ = ["adapted", "check_adapter", "set_trainable"]
+__all__ = ["adapted", "check_adapter", "count_moving", "set_trainable"]
 
 keras = _keras.keras()
 NORMS = tuple(
@@ -63,6 +63,25 @@ def adapted(network: KerasModel, table: LayerTable, adapter: Adapter) -> dict[st
             )
         )
     return found
+
+
+def count_moving(network: KerasModel, table: LayerTable, phase: Phase) -> int:
+    """How many numbers train in a phase: of a kernel that moves by factors, theirs.
+
+    Args:
+        network: As `set_trainable` leaves it for the phase.
+        table: The backbone's layers.
+        phase: Whose adapter counts.
+    """
+    moving, _ = build.parameters(network)
+    if not isinstance(phase.adapt, LowRank):
+        return moving
+    matrices = matrices_of(network, table)
+    kernels = [each for each in network.trainable_variables if id(each) in matrices]
+    for matrix in (matrices[id(kernel)] for kernel in kernels):
+        rank = matrix.rank(phase.adapt.rank)
+        moving += rank * (matrix.rows + matrix.columns) - matrix.rows * matrix.columns
+    return moving
 
 
 def check_adapter(phase: Phase, network: KerasModel, table: LayerTable) -> None:

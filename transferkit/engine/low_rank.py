@@ -1,7 +1,7 @@
 """LoRA in the optimizer: kernels of the network that move by the product of two factors.
 
-The network stays as it is. A step takes the gradient G of the loss by a kernel ``W = W0 + s A B`` as
-for any kernel that trains, and gives the optimizer the gradients by its factors,
+The network stays as it is. A step takes the gradient G of the loss by a kernel ``W = W0 + s A B``,
+as for any kernel that trains, and gives the optimizer the gradients by its factors,
 
     dA = s G B^T,    dB = s A^T G,
 
@@ -23,10 +23,10 @@ import numpy as np
 from transferkit import _keras
 from transferkit._types import KerasModel, Tensor
 from transferkit.adapt import LowRank
-from transferkit.engine.matrices import Matrix, matrix_of
+from transferkit.engine.matrices import Matrix, matrices_of
 from transferkit.select import LayerTable
 
-__all__ = ["Factored", "build_factored", "parameters"]
+__all__ = ["Factored", "build_factored"]
 
 keras, tf = _keras.keras(), _keras.tf()
 
@@ -88,7 +88,7 @@ def build_factored(
         adapter: Rank and scale.
         seed: Decides the left factors, each with the place of its kernel.
     """
-    matrices = _matrices(network, table)
+    matrices = matrices_of(network, table)
     found = [each for each in network.trainable_variables if id(each) in matrices]
     made = {
         id(kernel): _factored(optimizer, kernel, matrices[id(kernel)], adapter, [*seed, place])
@@ -99,24 +99,10 @@ def build_factored(
     return list(made.values())
 
 
-def parameters(network: KerasModel, factored: Sequence[Factored]) -> int:
-    """How many numbers an optimizer moves: of a kernel those of its factors."""
-    made = {id(each.kernel): each for each in factored}
-    return sum(math.prod(each.shape) for each in _factors_of(network.trainable_variables, made))
-
-
-def _matrices(network: KerasModel, table: LayerTable) -> dict[int, Matrix]:
-    """How each kernel of the backbone is unfolded, by its id."""
-    names = set(table.names)
-    layers = (layer for layer in network.layers if layer.name in names)
-    parts = {part: matrix_of(part) for layer in layers for part in layer._flatten_layers()}
-    return {id(part.kernel): matrix for part, matrix in parts.items() if matrix is not None}
-
-
 def _factored(
     optimizer: Any, kernel: Any, matrix: Matrix, adapter: LowRank, seed: Sequence[int]
 ) -> Factored:
-    rank = min(adapter.rank, matrix.rows, matrix.columns)
+    rank = matrix.rank(adapter.rank)
     drawn = int(np.random.SeedSequence(seed).generate_state(1)[0])
     normal = keras.initializers.RandomNormal(stddev=1 / math.sqrt(matrix.rows), seed=drawn)
 

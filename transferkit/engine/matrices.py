@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from transferkit import _keras
-from transferkit._types import Tensor
+from transferkit._types import KerasModel, Tensor
+from transferkit.select import LayerTable
 
-__all__ = ["Matrix", "matrix_of"]
+__all__ = ["Matrix", "matrices_of", "matrix_of"]
 
 keras, tf = _keras.keras(), _keras.tf()
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
@@ -43,6 +44,10 @@ class Matrix:
         """Numbers that come out there."""
         return math.prod(self.shape) // self.rows
 
+    def rank(self, wanted: int) -> int:
+        """The rank, or as much of it as the matrix can have."""
+        return min(wanted, self.rows, self.columns)
+
     def unfold(self, kernel: Tensor) -> Tensor:
         """A kernel as a matrix (rows, columns)."""
         return tf.reshape(tf.transpose(kernel, self.axes), (self.rows, self.columns))
@@ -71,6 +76,14 @@ def matrix_of(layer: Any) -> Matrix | None:
     if getattr(layer, "groups", 1) > 1:
         return None
     return Matrix(shape, tuple(range(len(shape) - 1)))
+
+
+def matrices_of(network: KerasModel, table: LayerTable) -> dict[int, Matrix]:
+    """How each kernel of the backbone that is one matrix is unfolded, by the kernel's id."""
+    names = set(table.names)
+    layers = (layer for layer in network.layers if layer.name in names)
+    parts = {part: matrix_of(part) for layer in layers for part in layer._flatten_layers()}
+    return {id(part.kernel): matrix for part, matrix in parts.items() if matrix is not None}
 
 
 def _of_equation(equation: str, shape: tuple[int, ...]) -> Matrix | None:

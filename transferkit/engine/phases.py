@@ -12,6 +12,7 @@ from typing import Any
 
 from transferkit import _keras, build
 from transferkit._text import counted
+from transferkit._types import KerasModel
 from transferkit.adapt import LowRank
 from transferkit.engine import checkpoints, checks, distribute, resume, workers
 from transferkit.engine.adapters import check_adapter, set_trainable
@@ -20,7 +21,7 @@ from transferkit.engine.feeding import Feeding
 from transferkit.engine.feeds import Feed
 from transferkit.engine.frozen import Frozen, Supply
 from transferkit.engine.loop import PhaseRun, run_epochs
-from transferkit.engine.low_rank import Factored, build_factored, parameters
+from transferkit.engine.low_rank import Factored, build_factored
 from transferkit.engine.material import Material
 from transferkit.engine.optimizers import Starts, make_optimizer, starts_of, steered
 from transferkit.engine.pictures import Pictures
@@ -29,6 +30,7 @@ from transferkit.engine.report import EngineReport, PhaseReport
 from transferkit.engine.setup import Settled, settle
 from transferkit.engine.shards import own_bounds
 from transferkit.engine.solving import Solver, Solving, check_solver
+from transferkit.engine.stages import Stage
 from transferkit.engine.step import Steps, make_steps
 from transferkit.engine.tails import Tail
 from transferkit.history import EpochRecord, History
@@ -154,8 +156,7 @@ class _Run:
             factored = self._built(optimizer, number)
             steered(optimizer, phase, network, material.table, self.starts, factored)
         begin = sum(each.epochs for each in self.plan.phases[:number])
-        moving = parameters(network, factored)
-        listed = self._listed(number, first, begin + phase.epochs, moving)
+        listed = self._listed(number, first, begin + phase.epochs)
         start = self._begun(listed, optimizer, begin)
         # Only now: a backup may just have been read into the layers that are frozen.
         pictures = self._pictures(number)
@@ -183,7 +184,7 @@ class _Run:
             self.settled.engine.xla,
         )
         run = PhaseRun(phase, number, start, begin + phase.epochs, self.team)
-        notes = [] if phase.adapt is None else [f"{phase.adapt!r}: {moving:,} parameters trained"]
+        notes: list[str] = []
         training: Feed
         if phase.solver is None:
             training = feeding.training(run, self.seed, self.epochs_before, listed.callbacks)
@@ -264,13 +265,13 @@ class _Run:
             self.settled.stages[number], self.seed, self.team, self.settled.engine.xla
         )
 
-    def _listed(self, number: int, first: int, stop: int, moving: int) -> Any:
+    def _listed(self, number: int, first: int, stop: int) -> Any:
         """The callbacks of a phase, ours among them."""
         last = number == len(self.plan) - 1
         own = resume.callbacks_for(self.callbacks, begin=number == first, end=last)
         _append_logs(own, again=number > first)
         phase, network = self.settled.stages[number].phase, self.material.network
-        headline = _headline(phase, number, len(self.plan), moving, network.count_params())
+        headline = _headline(network, self.settled.stages[number], number, len(self.plan))
         verbose = self.verbose if self.team.chief else 0
         count, team = self.material.counts[0], self.team
         bounds = own_bounds(count, phase.batch_size, team.shards, team.own_shards)
@@ -299,7 +300,7 @@ class _Run:
             precision={**(told.precision or {}), "tail": tail.choice.precision},
             xla=tuple(part for part, fits in compiled.items() if fits),
             rewrites=tail.choice.rewrites,
-            notes=(*tail.notes, *notes),
+            notes=(*told.notes, *tail.notes, *notes),
         )
         if supply is None:
             return told
@@ -346,7 +347,8 @@ def _facts(
     }
 
 
-def _headline(phase: Phase, number: int, phases: int, moving: int, total: int) -> str:
+def _headline(network: KerasModel, stage: Stage, number: int, phases: int) -> str:
+    phase, moving, total = stage.phase, stage.moving, network.count_params()
     if phase.solver is not None:
         return f"Phase {number + 1}/{phases}: {phase.name} - {moving:,} parameters are solved for"
     return (
