@@ -18,6 +18,7 @@ from typing import Any
 
 FRONT_DOOR = "transferkit"
 ROOMS = (
+    "adapt",
     "augment",
     "augment.operation",
     "averaging",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from transferkit import adapt as adapt
     from transferkit import augment as augment
     from transferkit import averaging as averaging
     from transferkit import backbones as backbones
@@ -44,6 +45,7 @@ __all__ = [
     "Plan",
     "TrainedModel",
     "TransferModel",
+    "adapt",
     "augment",
     "averaging",
     "backbones",

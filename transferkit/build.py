@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from transferkit import _keras, backbones, heads
@@ -30,6 +31,7 @@ __all__ = [
     "logits_of",
     "parameters",
     "seeded",
+    "thaw",
 ]
 
 OUTPUTS = "outputs"
@@ -134,10 +136,34 @@ def freeze(network: KerasModel, table: LayerTable, policy: Freeze) -> frozenset[
         layer = by_name.get(row.name)
         if layer is None:  # the backbone's own input layer gave way to the network's
             continue
+        # TensorFlow's tracking takes no notice of an attribute that is set to what it is: a layer
+        # of which `thaw` left some variables out would stay so.
+        layer.trainable = False
         layer.trainable = row.name not in frozen
         for part in layer._flatten_layers():
-            _hold_in_inference(part, layer) if row.name in frozen else _release(part)
+            _release(part)
+            if row.name in frozen:
+                _hold_in_inference(part, unless=partial(_is_trainable, layer))
     return frozen
+
+
+def thaw(network: KerasModel, moving: Mapping[str, Sequence[Any]]) -> None:
+    """Let some variables of frozen layers train, whose layers stay in inference mode.
+
+    Holds until the next `freeze`, and takes effect with the next compile.
+
+    Args:
+        network: Frozen by `freeze`.
+        moving: The variables, by the name of the layer that holds them, itself or in its parts.
+    """
+    for name, variables in moving.items():
+        layer, chosen = network.get_layer(name), {id(each) for each in variables}
+        layer.trainable = True
+        for variable in layer.trainable_variables:
+            variable.trainable = id(variable) in chosen
+        for part in layer._flatten_layers():
+            _release(part)
+            _hold_in_inference(part)
 
 
 def parameters(network: KerasModel) -> tuple[int, int]:
@@ -176,15 +202,19 @@ def _with_augmentation(network: KerasModel, spec: ModelSpec, seed: int) -> Keras
     return keras.Model(pixels, rewired.features, name=network.name)
 
 
-def _hold_in_inference(part: Any, layer: Any) -> None:
+def _is_trainable(layer: Any) -> bool:
+    return bool(layer.trainable)
+
+
+def _hold_in_inference(part: Any, unless: Callable[[], bool] = lambda: False) -> None:
     if "call" in vars(part) or "training" not in inspect.signature(part.call).parameters:
         return
-    part.call = _without_training(part.call, layer)
+    part.call = _without_training(part.call, unless)
 
 
-def _without_training(call: Callable[..., Any], layer: Any) -> Callable[..., Any]:
+def _without_training(call: Callable[..., Any], unless: Callable[[], bool]) -> Callable[..., Any]:
     def in_inference(*args: Any, **kwargs: Any) -> Any:
-        if layer.trainable:  # somebody thawed it by Keras' own means
+        if unless():  # somebody thawed it by Keras' own means
             return call(*args, **kwargs)
         return call(*args, **{**kwargs, "training": False})
 
@@ -192,7 +222,7 @@ def _without_training(call: Callable[..., Any], layer: Any) -> Callable[..., Any
 
 
 def is_held_in_inference(layer: Any) -> bool:
-    """Whether `freeze` keeps a layer, or the one that it stands in, in inference mode."""
+    """Whether `freeze` or `thaw` keeps a layer, or the one that it stands in, in inference mode."""
     return "call" in vars(layer) and layer.call.__name__ == "in_inference"
 
 

@@ -69,7 +69,7 @@ def _restored(network: KerasModel, facts: Mapping[str, Any]) -> TrainedModel:
     policy = freeze_from_config(facts["freeze"])
     plan = Plan.from_config(facts["plan"])
     transfer = facts.get("transfer")
-    build.freeze(network, table, plan.phases[-1].freeze or policy)
+    build.freeze(network, table, plan.phases[-1].policy(policy))
     model = TrainedModel(
         network=network,
         bound=heads.from_config(facts["head"]).bind(target),

@@ -396,14 +396,14 @@ class TransferModel:
         """Refuse fine-tuning that has nothing to tune."""
         if plan is None or self.spec.freeze is not None or self.spec.weights is None:
             return
-        if any(phase.freeze is None and phase.name == FINE_TUNING for phase in plan):
+        if any(phase.name == FINE_TUNING and not (phase.freeze or phase.adapt) for phase in plan):
             raise SpecError(
                 explain(
                     "fit",
                     "fine-tuning has nothing to tune: a pretrained backbone is frozen unless "
                     "something else is said",
                     expected="layers to unfreeze, in the plan or in the model",
-                    received={"unfreeze": None, "freeze": None},
+                    received={"unfreeze": None, "freeze": None, "adapt": None},
                     mend="tk.plans.fine_tune(unfreeze=tk.select.top_blocks(2)), or "
                     "model.freeze(tk.freeze.nothing()) for all of them",
                 )

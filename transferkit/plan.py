@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from transferkit import adapt as adapting
 from transferkit import averaging, schedules
 from transferkit import freeze as freezing
 from transferkit._registry import Registry
 from transferkit._text import counted, html_table
 from transferkit._types import FrozenDict, real, whole
+from transferkit.adapt import Adapter
 from transferkit.averaging import Averaging
 from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
 from transferkit.freeze import Freeze
@@ -98,6 +100,7 @@ class Phase:
         layer_rates: What the learning rate of each layer of the backbone is multiplied by; None for
             one rate everywhere.
         averaging: Which average of the weights on the way the phase ends with; None for the last.
+        adapt: Which numbers of a backbone that is otherwise frozen move; None for a freeze policy.
         solver: How the head is solved on the frozen backbone's features instead of trained; None
             for steps of the optimizer.
         penalty: The penalty on a solved head's weights; None for the one that suits the data.
@@ -118,6 +121,7 @@ class Phase:
     objectives: tuple[Any, ...]
     layer_rates: LayerRates | None
     averaging: Averaging | None
+    adapt: Adapter | None
     solver: Solver | None
     penalty: float | None
     name: str
@@ -139,6 +143,7 @@ class Phase:
         objectives: Any = (),
         layer_rates: LayerRates | None = None,
         averaging: Averaging | None = None,
+        adapt: Adapter | None = None,
         solver: Solver | None = None,
         penalty: float | None = None,
         name: str = "training",
@@ -167,6 +172,8 @@ class Phase:
                 `transferkit.spec.Term`.
             layer_rates: ``tk.schedules.layer_decay(0.8)`` and others.
             averaging: ``tk.averaging.wise_ft()`` and others; not with `restore_best`.
+            adapt: ``tk.adapt.lora()`` and others, in the place of a policy: it freezes the rest of
+                the backbone, whatever the model's policy is. Not with `freeze` or a solver.
             solver: ``"lbfgs"``, ``"ridge"`` or ``"auto"`` solve the head on clean pictures in the
                 phase's one epoch; optimizer, learning rate and views play no part. See
                 `tk.plans.linear_probe`.
@@ -197,6 +204,7 @@ class Phase:
             "objectives": _objectives(objectives),
             "layer_rates": _of_kind("layer_rates", layer_rates, LayerRates),
             "averaging": _averaging(averaging, restore_best),
+            "adapt": _adapt(adapt, freeze, solver),
             "solver": _solver(solver, epochs),
             "penalty": _penalty(penalty, solver),
             "name": str(name),
@@ -207,8 +215,18 @@ class Phase:
     def __repr__(self) -> str:
         return f"Phase: {self._line()}"
 
+    def policy(self, otherwise: Freeze) -> Freeze:
+        """The freeze policy of the phase; an adapter freezes the backbone but for what it adapts.
+
+        Args:
+            otherwise: That of phases with neither policy nor adapter: the model's.
+        """
+        if self.adapt is not None:
+            return freezing.backbone()
+        return self.freeze or otherwise
+
     def _line(self) -> str:
-        policy = "the model's policy" if self.freeze is None else f"freeze {self.freeze!r}"
+        policy = self._what_trains("freeze ", "adapt ")
         if self.solver is not None:
             return f"{self.name}: {policy}, {_solved(self)}"
         parts = (*self.objectives, self.layer_rates, self.averaging)
@@ -218,6 +236,11 @@ class Phase:
             f"{self.optimizer.name} {self.learning_rate}, batches of {_batches(self)}"
         )
         return ", ".join([told, *more])
+
+    def _what_trains(self, freeze: str = "", adapt: str = "") -> str:
+        if self.adapt is not None:
+            return f"{adapt}{self.adapt!r}"
+        return "the model's policy" if self.freeze is None else f"{freeze}{self.freeze!r}"
 
     def to_config(self) -> dict[str, Any]:
         """A JSON-ready form; `from_config` is the inverse."""
@@ -236,6 +259,7 @@ class Phase:
             "objectives": [each.to_config() for each in self.objectives],
             "layer_rates": None if self.layer_rates is None else self.layer_rates.to_config(),
             "averaging": None if self.averaging is None else self.averaging.to_config(),
+            "adapt": None if self.adapt is None else self.adapt.to_config(),
             "solver": self.solver,
             "penalty": self.penalty,
             "name": self.name,
@@ -248,12 +272,14 @@ class Phase:
         policy = given.pop("freeze")
         made = given.pop("optimizer")
         rates, average = given.pop("layer_rates", None), given.pop("averaging", None)
+        adapter = given.pop("adapt", None)
         objectives = [_objective(each) for each in given.pop("objectives", ())]
         phase = cls(
             freeze=None if policy is None else freezing.from_config(policy),
             objectives=objectives,
             layer_rates=None if rates is None else rates_from_config(rates),
             averaging=None if average is None else averaging.from_config(average),
+            adapt=None if adapter is None else adapting.from_config(adapter),
             learning_rate=schedules.from_config(given.pop("learning_rate")),
             **given,
         )
@@ -335,7 +361,7 @@ class Plan:
         rows = [
             [
                 phase.name,
-                "the model's policy" if phase.freeze is None else repr(phase.freeze),
+                phase._what_trains(),
                 _solved(phase) if phase.solver else phase.optimizer.name,
                 "" if phase.solver else str(phase.learning_rate),
                 str(phase.epochs),
@@ -467,6 +493,32 @@ def _averaging(value: Any, restore_best: Any) -> Any:
     return _of_kind("averaging", value, Averaging)
 
 
+def _adapt(value: Any, freeze: Any, solver: Any) -> Any:
+    _of_kind("adapt", value, Adapter)
+    if value is not None and solver is not None:
+        raise SpecError(
+            explain(
+                "Phase",
+                "a phase that solves the head trains nothing of the backbone",
+                expected="no adapter in a phase with a solver",
+                received={"adapt": value, "solver": solver},
+                mend="tk.plans.linear_probe_then_fine_tune(adapt=tk.adapt.lora(rank=4))",
+            )
+        )
+    if value is not None and freeze is not None:
+        raise SpecError(
+            explain(
+                "Phase",
+                "adapt and freeze both say what trains; an adapter freezes the rest of the "
+                "backbone by itself",
+                expected="one of them",
+                received={"adapt": value, "freeze": freeze},
+                mend="tk.plans.fine_tune(adapt=tk.adapt.lora(where=tk.select.top_blocks(2)))",
+            )
+        )
+    return value
+
+
 def _solver(value: Any, epochs: Any) -> Any:
     if value is None:
         return None
@@ -526,6 +578,7 @@ def _mode(value: Any) -> Any:
 _MADE_BY = {
     "layer_rates": "tk.schedules.layer_decay(0.8)",
     "averaging": "tk.averaging.wise_ft()",
+    "adapt": "tk.adapt.lora(rank=4)",
 }
 _EXAMPLES = {"batch_size": 32, "views": 4, "early_stopping": 3}
 

@@ -109,7 +109,8 @@ def fine_tune(
         unfreeze: The layers that train; all others are frozen.
         freeze: A policy instead of `unfreeze`. With neither, the model's own policy holds.
         learning_rate: A number or a schedule; small, so that what the network knows is kept.
-        **phase: Further arguments of `Phase`.
+        **phase: Further arguments of `Phase`; ``adapt=tk.adapt.lora()`` instead of both trains a
+            small part of every layer.
 
     Raises:
         SpecError: If both `unfreeze` and `freeze` are given, or `unfreeze` is no selector.

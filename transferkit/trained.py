@@ -138,7 +138,7 @@ class TrainedModel:
         return train(
             twin,
             data.resized(self.image_size, fit=self.about["fit"]),
-            as_plan(plan) or fine_tune(5, freeze=self.plan.phases[-1].freeze),
+            as_plan(plan) or _again(self.plan.phases[-1]),
             seed=seed,
             engine=engine,
             callbacks=callbacks,
@@ -554,6 +554,11 @@ def train(
     phases = model.plan.then(plan) if before.epochs else plan
     reports = model.engine_report.extended(report)
     return replace(model, plan=phases, history=joined, engine_report=reports)
+
+
+def _again(phase: Phase) -> Plan:
+    """Five epochs more of what trained in a phase."""
+    return fine_tune(5, freeze=phase.freeze, adapt=phase.adapt)
 
 
 def _material(split: Split, bound: BoundHead, verbose: int) -> tuple[Any, np.ndarray[Any, Any]]:

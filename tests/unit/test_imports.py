@@ -25,13 +25,13 @@ STAIRS: tuple[tuple[str, frozenset[str]], ...] = tuple(
         # and pure functions, so they stand here although they are used after training.
         (
             "descriptions",
-            "select freeze schedules averaging plan plans spec running history plots",
+            "select freeze adapt schedules averaging plan plans spec running history plots",
         ),
         ("materials", "backbones heads objectives augment data transferability"),
         ("assembly", "build engine"),
         (
             "after training",
-            "predict evaluate rate_search bundle ranking check recommend calibrate adapt interpret",
+            "predict evaluate rate_search bundle ranking check recommend calibrate interpret",
         ),
         ("the hall", "trained loading"),
         ("the face", "model"),

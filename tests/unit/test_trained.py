@@ -27,6 +27,7 @@ from transferkit.errors import (
     SpecError,
     UnknownNameError,
 )
+from transferkit.trained import _again
 
 Array = np.ndarray[Any, Any]
 
@@ -680,3 +681,11 @@ def test_arrays_of_another_range_are_predicted_with_it(trained: Any) -> None:
         trained.predict(wide)
     with pytest.raises(SpecError, match="pixel_range is no range"):
         trained.predict(wide, pixel_range=(1, 0))
+
+
+def test_training_on_takes_up_what_trained_last() -> None:
+    top, lora = tk.select.top_blocks(1), tk.adapt.lora(2)
+    assert [each.policy(tk.freeze.nothing()) for each in _again(tk.Phase(1, top))] == [
+        tk.freeze.only(top)
+    ]
+    assert [(each.epochs, each.adapt) for each in _again(tk.Phase(1, adapt=lora))] == [(5, lora)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit import build
 from transferkit._types import KerasModel
 from transferkit.averaging import Averaging, Interpolated, Soup, Stochastic
 from transferkit.plan import Phase
@@ -153,7 +154,8 @@ def _moving(network: KerasModel) -> list[Any]:
     """What training changes: weights, and the statistics of layers that are not frozen."""
     found = {id(variable): variable for variable in network.trainable_variables}
     for layer in network._flatten_layers(include_self=False):
-        for variable in layer.non_trainable_variables if layer.trainable else ():
+        moves = layer.trainable and not build.is_held_in_inference(layer)
+        for variable in layer._non_trainable_variables if moves else ():
             if "float" in str(variable.dtype):
                 found[id(variable)] = variable
     return list(found.values())

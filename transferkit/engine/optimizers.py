@@ -14,6 +14,7 @@ import numpy as np
 from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.averaging import Exponential
+from transferkit.engine.low_rank import Factored
 from transferkit.errors import SpecError, did_you_mean, explain
 from transferkit.objectives import L2SP
 from transferkit.plan import OPTIMIZERS, Phase
@@ -64,26 +65,33 @@ def starts_of(network: KerasModel, table: LayerTable, phases: Sequence[Phase]) -
 
 
 def steered(
-    optimizer: Any, phase: Phase, network: KerasModel, table: LayerTable, starts: Starts
+    optimizer: Any,
+    phase: Phase,
+    network: KerasModel,
+    table: LayerTable,
+    starts: Starts,
+    factored: Sequence[Factored] = (),
 ) -> Any:
     """The same optimizer, with the phase's layer rates and its pull toward the start.
 
     Args:
-        optimizer: Built on the network's trainable variables.
+        optimizer: Built on the network's trainable variables, or on the factors of some.
         phase: What it is for.
         network: Its layers are frozen as the phase wants.
         table: The backbone's layers.
         starts: Of `starts_of`.
+        factored: The kernels that move by factors, which have their layer's rate.
     """
     owners = _owners(network, table)
     variables = network.trainable_variables
     layers = [owners.get(id(variable)) for variable in variables]
     if phase.layer_rates is not None:
         known = phase.layer_rates.factors(table)
-        factors: list[Any] = [1.0 if layer is None else known[layer] for layer in layers]
+        moved = _moved(variables, layers, factored)
+        factors: list[Any] = [1.0 if layer is None else known[layer] for layer in moved]
         _scale(optimizer, factors)
         if isinstance(phase.layer_rates, AutoRGN):
-            _before(optimizer, lambda found: _relative(found, variables, layers, factors))
+            _before(optimizer, lambda found: _relative(found, variables, layers, moved, factors))
     else:
         factors = [1.0] * len(layers)
     for pull in phase.objectives:
@@ -106,6 +114,15 @@ def _owners(network: KerasModel, table: LayerTable) -> dict[int, str]:
         if layer.name in names
         for weight in layer.weights
     }
+
+
+def _moved(
+    variables: Sequence[Any], layers: Sequence[str | None], factored: Sequence[Factored]
+) -> list[str | None]:
+    """The layer of each variable that the optimizer moves: a kernel's factors have its layer."""
+    split = {id(each.kernel): len(each.factors) for each in factored}
+    pairs = zip(variables, layers, strict=True)
+    return [layer for variable, layer in pairs for _ in range(split.get(id(variable), 1))]
 
 
 def _scale(optimizer: Any, factors: Sequence[Any]) -> None:
@@ -146,9 +163,14 @@ def _relative(
     gradients: Sequence[Any],
     variables: Sequence[Any],
     layers: Sequence[str | None],
+    moved: Sequence[str | None],
     factors: list[Any],
 ) -> None:
-    """Set the factors to the relative gradient norms of the layers, the largest of them to 1."""
+    """Set the factors to the relative gradient norms of the layers, the largest of them to 1.
+
+    The norms are those of the network's `variables`, in `layers`; the factors those of what the
+    optimizer moves, in `moved`.
+    """
     squares: dict[str, list[Any]] = {}
     for gradient, variable, layer in zip(gradients, variables, layers, strict=True):
         if layer is not None and gradient is not None:
@@ -161,7 +183,7 @@ def _relative(
     ratios = {layer: tf.sqrt(g / tf.maximum(w, 1e-12)) for layer, (g, w) in sums.items()}
     if ratios:
         largest = tf.maximum(tf.reduce_max(tf.stack(list(ratios.values()))), 1e-30)
-        for place, layer in enumerate(layers):
+        for place, layer in enumerate(moved):
             factors[place] = ratios[layer] / largest if layer in ratios else 1.0
 
 

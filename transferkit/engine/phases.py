@@ -13,12 +13,15 @@ from typing import Any
 from transferkit import _keras, build
 from transferkit._text import counted
 from transferkit._types import KerasModel
+from transferkit.adapt import LowRank
 from transferkit.engine import checkpoints, checks, distribute, resume, workers
+from transferkit.engine.adapters import check_adapter, set_trainable
 from transferkit.engine.distribute import Team
 from transferkit.engine.feeding import Feeding
 from transferkit.engine.feeds import Feed
 from transferkit.engine.frozen import Frozen, Supply
 from transferkit.engine.loop import PhaseRun, run_epochs
+from transferkit.engine.low_rank import Factored, build_factored
 from transferkit.engine.material import Material
 from transferkit.engine.optimizers import Starts, make_optimizer, starts_of, steered
 from transferkit.engine.pictures import Pictures
@@ -27,6 +30,7 @@ from transferkit.engine.report import EngineReport, PhaseReport
 from transferkit.engine.setup import Settled, settle
 from transferkit.engine.shards import own_bounds
 from transferkit.engine.solving import Solver, Solving, check_solver
+from transferkit.engine.stages import Stage
 from transferkit.engine.step import Steps, make_steps
 from transferkit.engine.tails import Tail
 from transferkit.history import EpochRecord, History
@@ -99,7 +103,9 @@ def _check(material: Material, plan: Plan, callbacks: Sequence[Any]) -> None:
     checks.check_precision(material.network)
     checks.check_mixes(material.pipeline, material.bound)
     for phase in plan:
-        (phase.freeze or material.policy).resolve(material.table, verb="fit")
+        policy = phase.policy(material.policy)
+        policy.resolve(material.table, verb="fit")
+        check_adapter(phase, material.network, material.table)
         make_optimizer(phase)
         if phase.layer_rates is not None:
             phase.layer_rates.factors(material.table)
@@ -107,7 +113,6 @@ def _check(material: Material, plan: Plan, callbacks: Sequence[Any]) -> None:
         checks.check_schedule(phase, callbacks)
         checks.check_averaging(phase, has_val=material.val is not None)
         checks.check_sampling(phase, material.bound, material.classes)
-        policy = phase.freeze or material.policy
         check_solver(phase, material.network, material.table, policy)
 
 
@@ -144,12 +149,12 @@ class _Run:
         """One phase: frozen, cut, compiled and trained."""
         material, stage = self.material, self.settled.stages[number]
         network, phase, strategy = material.network, stage.phase, self.team.strategy
-        build.freeze(network, material.table, phase.freeze or material.policy)
+        set_trainable(network, material.table, phase, material.policy)
         with strategy.scope():
             optimizer = make_optimizer(phase)
             build.compile_network(network, material.bound, optimizer, jit_compile=False)
-            optimizer.build(network.trainable_variables)
-            steered(optimizer, phase, network, material.table, self.starts)
+            factored = self._built(optimizer, number)
+            steered(optimizer, phase, network, material.table, self.starts, factored)
         begin = sum(each.epochs for each in self.plan.phases[:number])
         listed = self._listed(number, first, begin + phase.epochs)
         start = self._begun(listed, optimizer, begin)
@@ -189,7 +194,26 @@ class _Run:
         validation = feeding.validation(listed.callbacks)
         records = list(run_epochs(network, steps, run, training, validation, listed, notes))
         listed.on_train_end()
+        if phase.adapt is not None:
+            self._closed(phase)
         return records, self._told(number, supply, tail, steps, training, notes)
+
+    def _built(self, optimizer: Any, number: int) -> list[Factored]:
+        """The phase's optimizer built; the kernels whose factors it moves."""
+        material, adapter = self.material, self.plan.phases[number].adapt
+        network = material.network
+        if isinstance(adapter, LowRank):
+            seed = (self.seed, number)
+            return build_factored(optimizer, network, material.table, adapter, seed)
+        optimizer.build(network.trainable_variables)
+        return []
+
+    def _closed(self, phase: Phase) -> None:
+        """Frozen all over, and without the optimizer that knows of the adapter."""
+        material = self.material
+        build.freeze(material.network, material.table, phase.policy(material.policy))
+        with self.team.strategy.scope():
+            build.compile_network(material.network, material.bound, jit_compile=False)
 
     def _begun(self, listed: Any, optimizer: Any, begin: int) -> int:
         """The epoch to start at, when callbacks have begun and all workers have one set of weights.
@@ -247,7 +271,7 @@ class _Run:
         own = resume.callbacks_for(self.callbacks, begin=number == first, end=last)
         _append_logs(own, again=number > first)
         phase, network = self.settled.stages[number].phase, self.material.network
-        headline = _headline(network, phase, number, len(self.plan))
+        headline = _headline(network, self.settled.stages[number], number, len(self.plan))
         verbose = self.verbose if self.team.chief else 0
         count, team = self.material.counts[0], self.team
         bounds = own_bounds(count, phase.batch_size, team.shards, team.own_shards)
@@ -276,7 +300,7 @@ class _Run:
             precision={**(told.precision or {}), "tail": tail.choice.precision},
             xla=tuple(part for part, fits in compiled.items() if fits),
             rewrites=tail.choice.rewrites,
-            notes=(*tail.notes, *notes),
+            notes=(*told.notes, *tail.notes, *notes),
         )
         if supply is None:
             return told
@@ -323,8 +347,8 @@ def _facts(
     }
 
 
-def _headline(network: KerasModel, phase: Phase, number: int, phases: int) -> str:
-    moving, total = build.parameters(network)
+def _headline(network: KerasModel, stage: Stage, number: int, phases: int) -> str:
+    phase, moving, total = stage.phase, stage.moving, network.count_params()
     if phase.solver is not None:
         return f"Phase {number + 1}/{phases}: {phase.name} - {moving:,} parameters are solved for"
     return (

@@ -116,6 +116,7 @@ class Settled:
             backend=self.prefix.backend if cut else "tensorflow",
             xla=xla,
             rewrites=tail.rewrites,
+            notes=_adapted(stage),
         )
 
 
@@ -177,6 +178,11 @@ def _head(program: Program, backbone: set[str]) -> frozenset[str]:
             behind.update(call.outputs)
             names |= set() if own else {call.operation.name}
     return frozenset(names)
+
+
+def _adapted(stage: Stage) -> tuple[str, ...]:
+    adapter = stage.phase.adapt
+    return () if adapter is None else (f"{adapter!r}: {stage.moving:,} parameters train",)
 
 
 def explained(settled: Settled) -> EngineReport:

@@ -14,6 +14,7 @@ from transferkit import build
 from transferkit._text import byte_size
 from transferkit._types import KerasModel
 from transferkit.augment import Pipeline
+from transferkit.engine.adapters import count_moving, set_trainable
 from transferkit.engine.cut import Cut, candidates, choose
 from transferkit.engine.program import Program, read
 from transferkit.freeze import Freeze
@@ -58,12 +59,14 @@ class Stage:
         cut: Where the frozen prefix ends; None if there is none that is worth cutting off.
         cached: Whether the training pictures' features are kept.
         why: In words.
+        moving: How many numbers train.
     """
 
     phase: Phase
     cut: Cut | None
     cached: bool
     why: str
+    moving: int = 0
 
     @property
     def views(self) -> int:
@@ -95,8 +98,9 @@ def stages(
     program = read(build.logits_of(network))
     found = []
     for phase in plan:
-        build.freeze(network, table, phase.freeze or policy)
-        found.append(_stage(program, phase, plan, pipeline, budget))
+        set_trainable(network, table, phase, policy)
+        stage = _stage(program, phase, plan, pipeline, budget)
+        found.append(replace(stage, moving=count_moving(network, table, phase)))
     return program, found
 
 

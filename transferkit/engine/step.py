@@ -78,7 +78,8 @@ def make_steps(
     """
     measured = _Measured(bound)
     variables = network.trainable_variables
-    optimizer.build(variables)
+    if not optimizer.built:
+        optimizer.build(variables)
     replicas = strategy.num_replicas_in_sync
 
     def gradients(inputs: Any, targets: Tensor) -> list[Tensor | None]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from transferkit import _keras
 from transferkit._types import Tensor
+from transferkit.build import is_held_in_inference
 from transferkit.engine.rewrites.products import scale_and_shift
 from transferkit.engine.rewrites.stand_in import StandIn
 
@@ -30,7 +31,10 @@ class FrozenNorm(StandIn):
 
 
 class TrainingNorm(StandIn):
-    """Normalises with the batch's own statistics in training, and moves the moving ones."""
+    """Normalises with the batch's own statistics in training, and moves the moving ones.
+
+    One whose scale and offset are adapted while it is held in inference keeps to the moving ones.
+    """
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
         """The normalised inputs; a mask is Keras' business."""
@@ -38,7 +42,7 @@ class TrainingNorm(StandIn):
         if mask is not None:
             return self.leaving(norm.call(inputs, training=training, mask=mask))
         x = self.entering(inputs)
-        if not (training and norm.trainable):
+        if not training or not norm.trainable or is_held_in_inference(norm):
             return self.leaving(_normalised(norm, x))
         gamma, beta = _gamma_and_beta(norm)
         out = tf.raw_ops.FusedBatchNormV3(

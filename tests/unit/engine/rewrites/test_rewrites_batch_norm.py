@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from transferkit import _keras
+from transferkit import _keras, build
 from transferkit.engine.rewrites import fold_batch_norm, fuse_batch_norm
 from transferkit.engine.rewrites.norms import FrozenNorm, TrainingNorm
 from transferkit.engine.rewrites.products import Product
@@ -148,6 +148,19 @@ def test_a_frozen_norm_of_any_rank_and_axis(shape: tuple[int, ...], axis: int) -
     twin = fold_batch_norm(model)
     assert kinds(twin) == ["FrozenNorm"]
     assert_alike(model, twin, drawn(model), training=True)
+
+
+@pytest.mark.parametrize("moving", [("gamma", "beta"), ("beta",)], ids=["both", "offset"])
+def test_a_norm_that_is_adapted_keeps_to_its_statistics(moving: tuple[str, ...]) -> None:
+    model = chain((6, 6, 2), layers.Conv2D(3, 3, name="conv"), layers.BatchNormalization(name="bn"))
+    norm = model.get_layer("bn")
+    model.get_layer("conv").trainable = False
+    build.thaw(model, {"bn": [getattr(norm, name) for name in moving]})
+    twin = fuse_batch_norm(fold_batch_norm(model))
+    assert kinds(twin) == ["Conv2D", "TrainingNorm"]
+    before = norm.moving_mean.numpy(), norm.moving_variance.numpy()
+    assert_alike(model, twin, drawn(model), training=True)
+    np.testing.assert_array_equal((norm.moving_mean, norm.moving_variance), before)
 
 
 def test_what_is_read_elsewhere_too_is_not_folded() -> None:
