@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +20,7 @@ from transferkit.engine.feeds import Feed
 from transferkit.engine.frozen import Frozen, Supply
 from transferkit.engine.loop import PhaseRun, run_epochs
 from transferkit.engine.material import Material
-from transferkit.engine.optimizers import Starts, make_optimizer, starts_of, steered
+from transferkit.engine.optimizers import Starts, hold, make_optimizer, starts_of, steered
 from transferkit.engine.pictures import Pictures
 from transferkit.engine.progress import Progress
 from transferkit.engine.report import EngineReport, PhaseReport
@@ -29,7 +29,9 @@ from transferkit.engine.shards import own_bounds
 from transferkit.engine.solving import Solver, Solving, check_solver
 from transferkit.engine.step import Steps, make_steps
 from transferkit.engine.tails import Tail
+from transferkit.engine.terms import Start, check_co_tuning, co_tuned, terms_of, variables_of
 from transferkit.history import EpochRecord, History
+from transferkit.objectives import CoTuned, CoTuning
 from transferkit.plan import Phase, Plan
 from transferkit.running import Engine
 
@@ -90,7 +92,11 @@ def run_plan(
         own = workers.callbacks_for(team, callbacks)
         frozen = settled.frozen(verbose if team.chief else 0)
         starts = starts_of(material.network, material.table, plan.phases)
-        run = _Run(material, plan, settled, frozen, team, own, seed, verbose, epochs_before, starts)
+        begun = Start(material, settled.program, settled.head, engine, team, frozen.verbose)
+        learnt = co_tuned(plan, begun)
+        run = _Run(
+            material, plan, settled, frozen, team, own, seed, verbose, epochs_before, starts, learnt
+        )
         return run.phases()
 
 
@@ -109,6 +115,7 @@ def _check(material: Material, plan: Plan, callbacks: Sequence[Any]) -> None:
         checks.check_sampling(phase, material.bound, material.classes)
         policy = phase.freeze or material.policy
         check_solver(phase, material.network, material.table, policy)
+        check_co_tuning(phase, material)
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,7 @@ class _Run:
     verbose: int
     epochs_before: int
     starts: Starts
+    learnt: Mapping[CoTuning, CoTuned]
 
     def phases(self) -> tuple[History, EngineReport]:
         """All phases, or those that a backup has left; none behind one whose loss is not finite."""
@@ -145,11 +153,14 @@ class _Run:
         material, stage = self.material, self.settled.stages[number]
         network, phase, strategy = material.network, stage.phase, self.team.strategy
         build.freeze(network, material.table, phase.freeze or material.policy)
+        terms = terms_of(phase, self.learnt)
+        own = variables_of(terms)
         with strategy.scope():
             optimizer = make_optimizer(phase)
             build.compile_network(network, material.bound, optimizer, jit_compile=False)
-            optimizer.build(network.trainable_variables)
-            steered(optimizer, phase, network, material.table, self.starts)
+            optimizer.build([*network.trainable_variables, *own])
+            hold(optimizer, own)
+            steered(optimizer, phase, network, material.table, self.starts, own)
         begin = sum(each.epochs for each in self.plan.phases[:number])
         listed = self._listed(number, first, begin + phase.epochs)
         start = self._begun(listed, optimizer, begin)
@@ -165,8 +176,9 @@ class _Run:
                 optimizer,
                 strategy,
                 xla=tail.choice.xla,
-                terms=[each for each in phase.objectives if callable(each)],
-                embedding=tail.embedding,
+                terms=terms,
+                own=own,
+                places=tail.places,
             )
         feeding = Feeding(
             material,
