@@ -91,6 +91,8 @@ def run_plan(
         workers.check_alike(team, _facts(material, plan, settled, seed, team, epochs_before))
         own = workers.callbacks_for(team, callbacks)
         frozen = settled.frozen(verbose if team.chief else 0)
+        # What a fit starts from is the chief's: a worker's own weights may be others.
+        workers.level(team, material.network.variables)
         starts = starts_of(material.network, material.table, plan.phases)
         begun = Start(material, settled.program, settled.head, engine, team, frozen.verbose)
         learnt = co_tuned(plan, begun)
@@ -191,7 +193,8 @@ class _Run:
             self.settled.engine.xla,
         )
         run = PhaseRun(phase, number, start, begin + phase.epochs, self.team)
-        notes: list[str] = []
+        names = material.bound.target.class_names
+        notes = [term.told(names) for term in terms if isinstance(term, CoTuned)]
         training: Feed
         if phase.solver is None:
             training = feeding.training(run, self.seed, self.epochs_before, listed.callbacks)

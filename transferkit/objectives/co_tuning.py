@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from transferkit.spec import Seen
 __all__ = ["CoTuned", "CoTuning", "co_tuning", "relationship"]
 
 Array = np.ndarray[Any, Any]
+TOLD = 10
+"""Classes that a note names."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,6 +65,13 @@ class CoTuned:
     def variables(self) -> list[Any]:
         """What trains of it, and is none of the network's."""
         return list(self.head.trainable_variables)
+
+    def told(self, class_names: Sequence[str]) -> str:
+        """What the source takes the first classes for, in words."""
+        most = self.relationship.argmax(axis=1)
+        pairs = zip(class_names[:TOLD], self.relationship, most, strict=False)
+        parts = [f"{name} for its class {place} ({row[place]:.2f})" for name, row, place in pairs]
+        return "co_tuning: the source takes " + ", ".join(parts)
 
     def __call__(self, seen: Seen) -> Tensor:
         """``weight`` times the mean cross entropy of the source's classes: a number."""

@@ -133,3 +133,31 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "head.npz").write_bytes(b"no archive")
     with pytest.raises(WeightsError, match=r"is no source head: it holds no kernel and bias"):
         source_head("user:tiny", str(tmp_path / "head.npz"), verb="co_tuning")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [
+        *(("ResNet50V2", 2048), ("Xception", 2048), ("InceptionV3", 2048)),
+        *(("DenseNet121", 1024), ("NASNetMobile", 1056), ("EfficientNetB0", 1280)),
+        *(("EfficientNetV2B0", 1280), ("MobileNetV2", 1280)),
+    ],
+)
+def test_families_whose_top_is_one_linear_layer(
+    name: str, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = backbones.classifier(name, weights=None)
+    monkeypatch.setattr(module, "classifier", lambda name, weights: network)
+    found = source_head(f"keras:{name}", "imagenet", verb="co_tuning")
+    assert found.kernel.shape == (channels, 1000)
+    assert found.bias.shape == (1000,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["MobileNetV3Small", "ConvNeXtTiny"])
+def test_families_whose_top_is_more(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = backbones.classifier(name, weights=None)
+    monkeypatch.setattr(module, "classifier", lambda name, weights: network)
+    with pytest.raises(BackboneError, match="more than one linear layer"):
+        source_head(f"keras:{name}", "imagenet", verb="co_tuning")

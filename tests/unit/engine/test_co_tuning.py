@@ -176,9 +176,12 @@ def test_only_what_is_thawed_moves_and_what_is_saved_has_no_source_head(
 def test_phases_with_the_same_head_train_it_on(backbone: Any, photos: Any, head: Path) -> None:
     oracle = ByHand(backbone, photos, head)
     relationship = oracle.relationship()
-    for weight in (0.7, 1.5):
-        oracle.step(relationship, weight, 0.1)
-    plan = [phase(tk.objectives.co_tuning(weight, head=head)) for weight in (0.7, 1.5)]
+    for weight in (0.7, 0.7, 1.5, 1.5):
+        oracle.step(relationship, weight, 0.05)
+    plan = [
+        phase(tk.objectives.co_tuning(weight, head=head), epochs=2, learning_rate=0.05)
+        for weight in (0.7, 1.5)
+    ]
     found = fitted(backbone, photos, plan).network.get_weights()
     for ours, theirs in zip(found, oracle.network.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=2e-5)
@@ -279,6 +282,13 @@ def test_a_source_head_that_is_not_to_be_had_is_told_how_to_give(
     tuned = tk.objectives.co_tuning
     unknown = tk.TransferModel("keras:MobileNetV2", weights=None)
     refused(unknown, photos.resized(32), phase(tuned()), r"not known.*random.*head=", unknown)
+    bare = tmp_path / "no_top.weights.h5"
+    keras.applications.MobileNet(
+        weights=None, include_top=False, input_shape=(32, 32, 3)
+    ).save_weights(bare)
+    own = tk.TransferModel("keras:MobileNet", weights=bare)
+    with pytest.raises(WeightsError, match=r"of keras:MobileNet cannot.*no_top.*with a top"):
+        fitted(None, photos.resized(32), phase(tuned()), own)
     refused(backbone, photos, phase(tuned()), r"cannot be read from 'pretrained'.*npz.*np\.savez")
     wide = written(tmp_path / "wide.npz", CHANNELS + 1)
     text = rf"reads {CHANNELS + 1} channels.*tiny have {CHANNELS}"

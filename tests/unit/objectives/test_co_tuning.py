@@ -90,6 +90,16 @@ def test_a_target_of_one_column_is_that_of_the_second_class() -> None:
     assert one == pytest.approx(two)
 
 
+def test_it_tells_what_the_source_takes_classes_for() -> None:
+    made = term(1.0, KERNEL, BIAS, [[0.1, 0.2, 0.7, 0, 0, 0], [0, 0.96, 0.04, 0, 0, 0]])
+    expected = (
+        "co_tuning: the source takes ants for its class 2 (0.70), bees for its class 1 (0.96)"
+    )
+    assert made.told(("ants", "bees")) == expected
+    many = term(1.0, KERNEL, BIAS, np.eye(6)[np.arange(12) % 6])
+    assert many.told([str(number) for number in range(12)]).count("for its class") == 10
+
+
 @pytest.mark.parametrize(
     ("given", "shown"),
     [
