@@ -58,8 +58,12 @@ def check_co_tuning(phase: Phase, material: Material) -> None:
         SpecError: If pictures have not one class each, a class has no training picture, or nothing
             of the backbone trains.
     """
-    if not any(isinstance(each, CoTuning) for each in phase.objectives):
-        return
+    if any(isinstance(each, CoTuning) for each in phase.objectives):
+        _check_classes(phase, material)
+        _check_moves(phase, material)
+
+
+def _check_classes(phase: Phase, material: Material) -> None:
     target, classes = material.bound.target, material.classes
     if classes is None:
         raise SpecError(
@@ -83,6 +87,9 @@ def check_co_tuning(phase: Phase, material: Material) -> None:
                 mend="Leave the class out of class_names, or give a picture of it.",
             )
         )
+
+
+def _check_moves(phase: Phase, material: Material) -> None:
     policy = phase.freeze or material.policy
     frozen = policy.resolve(material.table, verb="fit")
     if not any(layer.params for layer in material.table if layer.name not in frozen):
