@@ -254,6 +254,7 @@ class TransferModel:
             engine=engine,
             callbacks=callbacks,
             verbose=verbose,
+            weights=self.spec.weights,
         )
 
     def find_learning_rate(

@@ -330,11 +330,15 @@ class Seen:
         logits: float32 (batch, outputs).
         embedding: What the head's last layer reads, before dropout (batch, channels).
         targets: One row per picture.
+        features: The backbone's last features, averaged over height and width (batch, channels),
+            whatever the head makes of them; None where they are not computed, as the backbone is
+            frozen and what the head makes of them is cached.
     """
 
     logits: Tensor
     embedding: Tensor
     targets: Tensor
+    features: Tensor | None = None
 
 
 @runtime_checkable

@@ -143,6 +143,7 @@ class TrainedModel:
             engine=engine,
             callbacks=callbacks,
             verbose=verbose,
+            weights=_published(self.about["weights"]),
         )
 
     def predict(
@@ -528,8 +529,20 @@ def train(
     engine: Engine,
     callbacks: Any,
     verbose: int,
+    weights: str | None = None,
 ) -> TrainedModel:
-    """Run a plan on a model's own network, and return the model with the plan and its history."""
+    """Run a plan on a model's own network, and return the model with the plan and its history.
+
+    Args:
+        model: Its network is moved in place.
+        data: The pictures, at the model's size.
+        plan: The phases.
+        seed: As in `TrainedModel.fit`.
+        engine: As in `TrainedModel.fit`.
+        callbacks: As in `TrainedModel.fit`.
+        verbose: As in `TrainedModel.fit`.
+        weights: Where the backbone's weights came from, a name or a path, if that is known.
+    """
     shown = verbose if workers.is_chief(model.network) else 0
     history, report = run_plan(
         Material(
@@ -541,6 +554,8 @@ def train(
             train=_material(data.train, model.bound, shown),
             val=None if data.val is None else _material(data.val, model.bound, shown),
             classes=data.train.labels if data.task == "classes" else None,
+            backbone=str(model.about["backbone"]),
+            weights=weights,
         ),
         plan,
         seed=seed,
@@ -559,6 +574,11 @@ def train(
 def _again(phase: Phase) -> Plan:
     """Five epochs more of what trained in a phase."""
     return fine_tune(5, freeze=phase.freeze, adapt=phase.adapt)
+
+
+def _published(weights: str) -> str | None:
+    """Weights that a name is enough for; of a file a saved model knows the last part alone."""
+    return weights if weights in ("imagenet", "pretrained") else None
 
 
 def _material(split: Split, bound: BoundHead, verbose: int) -> tuple[Any, np.ndarray[Any, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 PROGRAM = """
-import hashlib, json, sys
+import hashlib, json, sys, tempfile
 import numpy as np
 import transferkit as tk
 from transferkit import _keras
@@ -51,9 +51,12 @@ class Size:
 labels = np.arange(33) % 3  # the last batch of 8 holds one picture: fewer than there are devices
 images = rng.integers(0, 160, (33, 16, 16, 3)) + 40 * labels[:, None, None, None]
 photos = tk.data.from_arrays(images.astype(np.uint8), labels, val=0.2, seed=0)
+top = tempfile.mkdtemp() + "/top.npz"
+np.savez(top, kernel=rng.normal(size=(8, 5)), bias=np.zeros(5))
+terms = [tk.objectives.l2_sp(20.0), Size(), tk.objectives.co_tuning(0.5, head=top)]
 plan = tk.plans.feature_extraction(2, batch_size=8).then(
     tk.plans.fine_tune(2, unfreeze=tk.select.top_blocks(1), learning_rate=1e-2, batch_size=8,
-                       sampling="balanced", objectives=[tk.objectives.l2_sp(20.0), Size()],
+                       sampling="balanced", objectives=terms,
                        layer_rates=tk.schedules.layer_decay(0.5))).then(
     tk.plans.fine_tune(1, adapt=tk.adapt.lora(2, tk.select.top_blocks(1)), learning_rate=1e-2,
                        batch_size=8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import transferkit as tk
 from transferkit import TransferModel
 
 SIDE = 96
+CLASSES = {"ants": "ant, emmet, pismire", "bees": "bee"}
+"""As ImageNet calls them."""
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +76,20 @@ def test_the_network_with_its_own_top_names_the_cat(assets: Path) -> None:
     network = tk.backbones.classifier("keras:MobileNetV2", weights=str(weights))
     pixels = tk.data.decode(assets / "egyptian_cat.jpg", image_size=224)
     assert names[int(np.argmax(network(pixels[None].astype(np.float32))))] == "Egyptian cat"
+
+
+@pytest.mark.slow
+def test_co_tuning_knows_what_imagenet_calls_ants_and_bees(
+    assets: Path, photos: tk.data.Data
+) -> None:
+    model = TransferModel(
+        "keras:MobileNetV2", weights=assets / "weights/mobilenet_v2_1.0_224_imagenet.weights.h5"
+    )
+    plan = tk.plans.fine_tune(
+        1, unfreeze=tk.select.top_blocks(1), objectives=tk.objectives.co_tuning()
+    )
+    trained = model.fit(photos, plan, seed=0, verbose=0)
+    (note,) = (each for each in trained.engine_report.phases[0].notes if "co_tuning" in each)
+    names = (assets / "imagenet_class_names.txt").read_text().splitlines()
+    found = re.findall(r"(\w+) for its class (\d+)", note)
+    assert {name: names[int(place)] for name, place in found} == CLASSES

@@ -51,7 +51,8 @@ images = rng.integers(0, 160, (35, 8, 8, 3)) + 40 * labels[:, None, None, None]
 photos = tk.data.from_arrays(images.astype(np.uint8), labels, val=0.2, seed=0)
 plan = tk.plans.feature_extraction(2, batch_size=8).then(
     tk.plans.fine_tune(2, unfreeze=tk.select.top_blocks(1), learning_rate=1e-2, batch_size=8,
-                       sampling="balanced", views=2))
+                       sampling="balanced", views=2,
+                       objectives=tk.objectives.co_tuning(0.5, head=folder / "top.npz")))
 model = (
     tk.TransferModel(backbone, weights="pretrained").freeze(tk.freeze.backbone())
     .augment(tk.augment.flip(), tk.augment.rotate(20), tk.augment.mixup(0.4))
@@ -161,6 +162,8 @@ def started(mode: str, folder: Path, workers: int) -> Iterator[list[subprocess.P
 
 def run(mode: str, folder: Path, workers: int) -> list[Any]:
     folder.mkdir()
+    kernel = np.random.default_rng(0).normal(size=(8, 5))
+    np.savez(folder / "top.npz", kernel=kernel, bias=np.zeros(5))
     with started(mode, folder, workers) as running:
         found = []
         for worker, process in enumerate(running):

@@ -32,8 +32,12 @@ def keras_home() -> Path:
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
 
 
-def found(path: str) -> Path:
+def found(path: str, *, expected: str = "a .weights.h5, .h5 or .keras file") -> Path:
     """A weight file that is there; asked before a network is built for it.
+
+    Args:
+        path: The file.
+        expected: What it is to be, for the error.
 
     Raises:
         WeightsNotFoundError: If there is no such file.
@@ -44,7 +48,7 @@ def found(path: str) -> Path:
             explain(
                 "weights",
                 f"there is no file {str(file)!r}",
-                expected="a .weights.h5, .h5 or .keras file",
+                expected=expected,
                 received={"weights": path},
                 mend=_neighbours(file),
             )

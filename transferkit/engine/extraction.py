@@ -22,7 +22,7 @@ from transferkit.engine.setup import store_of
 from transferkit.errors import BackboneError, explain
 from transferkit.running import Engine
 
-__all__ = ["Extracted", "extract"]
+__all__ = ["Extracted", "extract", "extract_own"]
 
 Array = np.ndarray[Any, Any]
 
@@ -62,13 +62,25 @@ def extract(
     Raises:
         BackboneError: If the network draws random numbers.
     """
-    here, count = machine(), len(pixels)
+    pictures = Pictures(pixels, np.zeros((len(pixels), 1), np.float32), Pipeline(()))
+    return extract_own(network, pictures, kinds=kinds, engine=engine, verbose=verbose)
+
+
+def extract_own(
+    network: KerasModel,
+    pictures: Pictures,
+    *,
+    kinds: Collection[str],
+    engine: Engine,
+    verbose: int = 0,
+) -> Extracted:
+    """As `extract`, of a worker's own clean pictures."""
+    here, count = machine(), len(pictures)
     program = read(network)
     cut = _whole(program)
     if cut is None:
         raise _random(network.name)
     choice = choose_prefix(engine, here, kinds, count)
-    pictures = Pictures(pixels, np.zeros((count, 1), np.float32), Pipeline(()))
     frozen = Frozen(program, choice, store_of(engine), engine, here, count, verbose)
     supply = frozen.supply(cut, pictures, None, cached=True)
     if supply.train is not None:

@@ -86,7 +86,8 @@ def run_epochs(
         if workers.any_worker(run.team, best.should_stop(logs) or network.stop_training):
             break
     if getattr(network.optimizer, "use_ema", False):  # as Keras' fit does
-        network.optimizer.finalize_variable_values(network.trainable_variables)
+        optimizer = network.optimizer  # whose variables may be more than the network's
+        optimizer.finalize_variable_values(optimizer._trainable_variables)
     best.restore()
     said = ending.finish(None if validation is None else partial(_loss, steps, validation))
     notes += [said] if said else []

@@ -74,7 +74,12 @@ class Factored:
 
 
 def build_factored(
-    optimizer: Any, network: KerasModel, table: LayerTable, adapter: LowRank, seed: Sequence[int]
+    optimizer: Any,
+    network: KerasModel,
+    table: LayerTable,
+    adapter: LowRank,
+    seed: Sequence[int],
+    own: Sequence[Any] = (),
 ) -> list[Factored]:
     """Build an optimizer that is called with the network's kernels and moves their factors.
 
@@ -87,6 +92,7 @@ def build_factored(
         table: The backbone's layers.
         adapter: Rank and scale.
         seed: Decides the left factors, each with the place of its kernel.
+        own: Variables that train behind those of the network.
     """
     matrices = matrices_of(network, table)
     found = [each for each in network.trainable_variables if id(each) in matrices]
@@ -95,7 +101,7 @@ def build_factored(
         for place, kernel in enumerate(found)
     }
     _put_on(optimizer, made)
-    optimizer.build(_factors_of(network.trainable_variables, made))
+    optimizer.build(_factors_of([*network.trainable_variables, *own], made))
     return list(made.values())
 
 

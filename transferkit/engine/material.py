@@ -32,6 +32,8 @@ class Material:
         train: (pixels, targets) of the training split.
         val: (pixels, targets) of the validation split, or None.
         classes: The class of each training picture, where it has one.
+        backbone: The backbone's name.
+        weights: Where its weights came from, a name or a path; None where nobody knows any more.
     """
 
     network: KerasModel
@@ -42,6 +44,8 @@ class Material:
     train: tuple[Any, Any]
     val: tuple[Any, Any] | None
     classes: Any = None
+    backbone: str = ""
+    weights: str | None = None
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -60,6 +64,11 @@ class Material:
             xla,
             digest=lambda: self._digests[0],
         )
+
+    def clean_pictures(self, team: Team) -> Pictures:
+        """This worker's training pictures, clean."""
+        share = (team.worker, team.workers)
+        return Pictures(*self.train, Pipeline(()), worker=share, digest=lambda: self._digests[0])
 
     def validation_pictures(self, team: Team) -> Pictures | None:
         """This worker's validation pictures, which are always clean."""

@@ -21,7 +21,7 @@ from transferkit.plan import OPTIMIZERS, Phase
 from transferkit.schedules.layer_rates import AutoRGN
 from transferkit.select import LayerTable
 
-__all__ = ["Starts", "make_optimizer", "starts_of", "steered"]
+__all__ = ["Starts", "hold", "make_optimizer", "starts_of", "steered"]
 
 keras, tf = _keras.keras(), _keras.tf()
 Starts = Mapping[str, np.ndarray[Any, Any]]
@@ -64,6 +64,16 @@ def starts_of(network: KerasModel, table: LayerTable, phases: Sequence[Phase]) -
     }
 
 
+def hold(optimizer: Any, own: Sequence[Any]) -> None:
+    """Keep variables that terms have of their own with the optimizer's state.
+
+    They are then in every backup of the phase, and alike for all workers, and go when the optimizer
+    goes: the network does not know them.
+    """
+    for variable in own:
+        optimizer._track_variable(variable)
+
+
 def steered(
     optimizer: Any,
     phase: Phase,
@@ -71,19 +81,22 @@ def steered(
     table: LayerTable,
     starts: Starts,
     factored: Sequence[Factored] = (),
+    own: Sequence[Any] = (),
 ) -> Any:
     """The same optimizer, with the phase's layer rates and its pull toward the start.
 
     Args:
-        optimizer: Built on the network's trainable variables, or on the factors of some.
+        optimizer: Built on the network's trainable variables, or on the factors of some, and behind
+            them on `own`.
         phase: What it is for.
         network: Its layers are frozen as the phase wants.
         table: The backbone's layers.
         starts: Of `starts_of`.
         factored: The kernels that move by factors, which have their layer's rate.
+        own: Variables of the phase's terms, which train at the rate of the head.
     """
     owners = _owners(network, table)
-    variables = network.trainable_variables
+    variables = [*network.trainable_variables, *own]
     layers = [owners.get(id(variable)) for variable in variables]
     if phase.layer_rates is not None:
         known = phase.layer_rates.factors(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +23,7 @@ from transferkit.engine.frozen import Frozen, Supply
 from transferkit.engine.loop import PhaseRun, run_epochs
 from transferkit.engine.low_rank import Factored, build_factored
 from transferkit.engine.material import Material
-from transferkit.engine.optimizers import Starts, make_optimizer, starts_of, steered
+from transferkit.engine.optimizers import Starts, hold, make_optimizer, starts_of, steered
 from transferkit.engine.pictures import Pictures
 from transferkit.engine.progress import Progress
 from transferkit.engine.report import EngineReport, PhaseReport
@@ -33,7 +33,9 @@ from transferkit.engine.solving import Solver, Solving, check_solver
 from transferkit.engine.stages import Stage
 from transferkit.engine.step import Steps, make_steps
 from transferkit.engine.tails import Tail
+from transferkit.engine.terms import Start, check_co_tuning, co_tuned, terms_of, variables_of
 from transferkit.history import EpochRecord, History
+from transferkit.objectives import CoTuned, CoTuning
 from transferkit.plan import Phase, Plan
 from transferkit.running import Engine
 
@@ -93,8 +95,14 @@ def run_plan(
         workers.check_alike(team, _facts(material, plan, settled, seed, team, epochs_before))
         own = workers.callbacks_for(team, callbacks)
         frozen = settled.frozen(verbose if team.chief else 0)
+        # What a fit starts from is the chief's: a worker's own weights may be others.
+        workers.level(team, material.network.variables)
         starts = starts_of(material.network, material.table, plan.phases)
-        run = _Run(material, plan, settled, frozen, team, own, seed, verbose, epochs_before, starts)
+        begun = Start(material, settled.program, settled.head, engine, team, frozen.verbose)
+        learnt = co_tuned(plan, begun)
+        run = _Run(
+            material, plan, settled, frozen, team, own, seed, verbose, epochs_before, starts, learnt
+        )
         return run.phases()
 
 
@@ -114,6 +122,7 @@ def _check(material: Material, plan: Plan, callbacks: Sequence[Any]) -> None:
         checks.check_averaging(phase, has_val=material.val is not None)
         checks.check_sampling(phase, material.bound, material.classes)
         check_solver(phase, material.network, material.table, policy)
+        check_co_tuning(phase, material)
 
 
 @dataclass(frozen=True)
@@ -130,6 +139,7 @@ class _Run:
     verbose: int
     epochs_before: int
     starts: Starts
+    learnt: Mapping[CoTuning, CoTuned]
 
     def phases(self) -> tuple[History, EngineReport]:
         """All phases, or those that a backup has left; none behind one whose loss is not finite."""
@@ -150,11 +160,13 @@ class _Run:
         material, stage = self.material, self.settled.stages[number]
         network, phase, strategy = material.network, stage.phase, self.team.strategy
         set_trainable(network, material.table, phase, material.policy)
+        terms = terms_of(phase, self.learnt)
+        own = variables_of(terms)
         with strategy.scope():
             optimizer = make_optimizer(phase)
             build.compile_network(network, material.bound, optimizer, jit_compile=False)
-            factored = self._built(optimizer, number)
-            steered(optimizer, phase, network, material.table, self.starts, factored)
+            factored = self._built(optimizer, number, own)
+            steered(optimizer, phase, network, material.table, self.starts, factored, own)
         begin = sum(each.epochs for each in self.plan.phases[:number])
         listed = self._listed(number, first, begin + phase.epochs)
         start = self._begun(listed, optimizer, begin)
@@ -170,8 +182,9 @@ class _Run:
                 optimizer,
                 strategy,
                 xla=tail.choice.xla,
-                terms=[each for each in phase.objectives if callable(each)],
-                embedding=tail.embedding,
+                terms=terms,
+                own=own,
+                places=tail.places,
             )
         feeding = Feeding(
             material,
@@ -184,7 +197,8 @@ class _Run:
             self.settled.engine.xla,
         )
         run = PhaseRun(phase, number, start, begin + phase.epochs, self.team)
-        notes: list[str] = []
+        names = material.bound.target.class_names
+        notes = [term.told(names) for term in terms if isinstance(term, CoTuned)]
         training: Feed
         if phase.solver is None:
             training = feeding.training(run, self.seed, self.epochs_before, listed.callbacks)
@@ -198,15 +212,18 @@ class _Run:
             self._closed(phase)
         return records, self._told(number, supply, tail, steps, training, notes)
 
-    def _built(self, optimizer: Any, number: int) -> list[Factored]:
-        """The phase's optimizer built; the kernels whose factors it moves."""
+    def _built(self, optimizer: Any, number: int, own: Sequence[Any]) -> list[Factored]:
+        """The phase's optimizer built, on `own` besides; the kernels whose factors it moves."""
         material, adapter = self.material, self.plan.phases[number].adapt
         network = material.network
         if isinstance(adapter, LowRank):
             seed = (self.seed, number)
-            return build_factored(optimizer, network, material.table, adapter, seed)
-        optimizer.build(network.trainable_variables)
-        return []
+            factored = build_factored(optimizer, network, material.table, adapter, seed, own)
+        else:
+            factored = []
+            optimizer.build([*network.trainable_variables, *own])
+        hold(optimizer, own)
+        return factored
 
     def _closed(self, phase: Phase) -> None:
         """Frozen all over, and without the optimizer that knows of the adapter."""

@@ -26,6 +26,7 @@ from transferkit.engine.report import EngineReport, PhaseReport
 from transferkit.engine.stages import Budget, Stage, later_cuts, stages
 from transferkit.engine.tails import Tail, make_tail
 from transferkit.freeze import Freeze
+from transferkit.objectives import CoTuning
 from transferkit.plan import Plan
 from transferkit.running import Engine
 from transferkit.select import LayerTable
@@ -81,7 +82,7 @@ class Settled:
             self.tails[number],
             head=self.head,
             samples=tried,
-            embed=any(callable(each) for each in self.stages[number].phase.objectives),
+            shown=any(_is_term(each) for each in self.stages[number].phase.objectives),
         )
 
     def work(self, number: int, supply: Supply | None) -> int:
@@ -183,6 +184,10 @@ def _head(program: Program, backbone: set[str]) -> frozenset[str]:
 def _adapted(stage: Stage) -> tuple[str, ...]:
     adapter = stage.phase.adapt
     return () if adapter is None else (f"{adapter!r}: {stage.moving:,} parameters train",)
+
+
+def _is_term(objective: Any) -> bool:
+    return callable(objective) or isinstance(objective, CoTuning)
 
 
 def explained(settled: Settled) -> EngineReport:

@@ -9,11 +9,36 @@ from typing import Any
 
 from transferkit import _keras
 from transferkit._types import KerasModel, Tensor
-from transferkit.spec import BoundHead, Seen, Term
+from transferkit.spec import BoundHead, Seen
 
-__all__ = ["Steps", "losses_of", "make_steps"]
+__all__ = ["Places", "Steps", "losses_of", "make_steps"]
 
 keras, tf = _keras.keras(), _keras.tf()
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the terms of a phase find what they look at.
+
+    A place of 0 or more is one among what goes into the tail, where the cut is; below 0 it counts
+    from the end of what comes out.
+
+    Attributes:
+        embedding: Of what the head's last layer reads.
+        features: Of the backbone's last features; None where the tail does not compute them.
+    """
+
+    embedding: int
+    features: int | None
+
+    def seen(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], targets: Tensor) -> Seen:
+        """What the terms see of a batch."""
+
+        def at(place: int) -> Tensor:
+            return tf.cast((inputs if place >= 0 else outputs)[place], tf.float32)
+
+        features = None if self.features is None else _averaged(at(self.features))
+        return Seen(outputs[0], at(self.embedding), targets, features)
 
 
 @dataclass(frozen=True)
@@ -53,8 +78,9 @@ def make_steps(
     strategy: Any,
     *,
     xla: bool,
-    terms: Sequence[Term] = (),
-    embedding: int | None = None,
+    terms: Sequence[Callable[[Seen], Tensor]] = (),
+    own: Sequence[Any] = (),
+    places: Places | None = None,
 ) -> Steps:
     """Make the steps of a phase. Call it inside the strategy's scope.
 
@@ -73,11 +99,11 @@ def make_steps(
         xla: Whether XLA is to compile them. Over several devices it does not: TensorFlow's XLA
             takes no variable that lies on another device than the program.
         terms: What is minimised beside the head's loss.
-        embedding: Where the embedding that they see is among what goes into the tail; -1 for the
-            last of what comes out of it.
+        own: Variables that they have and the network has not; they train with it.
+        places: Where they find what they see; None without terms.
     """
     measured = _Measured(bound)
-    variables = network.trainable_variables
+    variables = [*network.trainable_variables, *own]
     if not optimizer.built:
         optimizer.build(variables)
     replicas = strategy.num_replicas_in_sync
@@ -87,13 +113,15 @@ def make_steps(
         here = tf.cast(tf.shape(targets)[0], tf.float32)
         total = context.all_reduce(tf.distribute.ReduceOp.SUM, here)
         with tf.GradientTape() as tape:
-            logits, *more = _called(tail, inputs, training=True)
-            embedded = more[-1] if more else _listed(inputs)[embedding or 0]
+            made = _called(tail, inputs, training=True)
+            logits = made[0]
             each = measured.losses(targets, logits)
             objective = tf.reduce_sum(each) / total
-            for term in terms:
-                value = _of_some(partial(term, Seen(logits, embedded, targets)), here, replicas)
-                objective += value * here / total
+            if places is not None:
+                seen = places.seen(_listed(inputs), made, targets)
+                for term in terms:
+                    value = _of_some(partial(term, seen), here, replicas)
+                    objective += value * here / total
             if tail.losses:  # weight penalties belong to the model, not to a replica's pictures
                 objective += tf.add_n(tail.losses) / replicas
         measured.update(targets, logits, each)
@@ -164,6 +192,11 @@ def _called(tail: KerasModel, inputs: Any, *, training: bool) -> list[Tensor]:
     parts = _listed(inputs)
     made = tail(parts if len(parts) > 1 else parts[0], training=training)
     return [tf.cast(each, tf.float32) for each in keras.tree.flatten(made)]
+
+
+def _averaged(features: Tensor) -> Tensor:
+    """Over all axes between batch and channels."""
+    return tf.reduce_mean(features, axis=list(range(1, len(features.shape) - 1)))
 
 
 def _listed(inputs: Any) -> list[Tensor]:

@@ -16,8 +16,9 @@ from transferkit.engine.forward.tracing import as_called
 from transferkit.engine.program import Program
 from transferkit.engine.rewrites import rewritten
 from transferkit.engine.sections import section
+from transferkit.engine.step import Places
 
-__all__ = ["Tail", "make_tail"]
+__all__ = ["Tail", "handed_to", "make_tail"]
 
 HALF = "compute_in_bfloat16"
 
@@ -28,16 +29,15 @@ class Tail:
 
     Attributes:
         model: From pixels, or what crosses the cut, to logits; rewritten, sharing all variables.
-        embedding: Where the embedding is, if it was asked for: among what goes in, where it is
-            cached, else -1, the last of what comes out.
         choice: What it computes in, whether with XLA, and what was rewritten.
         notes: What went otherwise than planned.
+        places: Where terms find what they look at, if there are terms: see `Places`.
     """
 
     model: KerasModel
     choice: TailChoice
     notes: tuple[str, ...] = ()
-    embedding: int | None = None
+    places: Places | None = None
 
 
 def make_tail(
@@ -47,7 +47,7 @@ def make_tail(
     *,
     head: frozenset[str],
     samples: Callable[[], Sequence[np.ndarray[Any, Any]]] | None,
-    embed: bool = False,
+    shown: bool = False,
 ) -> Tail:
     """The tail of a phase, whose layers are frozen as it wants.
 
@@ -58,7 +58,7 @@ def make_tail(
         head: The layers that are none of the backbone's, which stay float32.
         samples: Some real values of each of `starts`, to hold bfloat16 against float32; None if it
             was asked for and is not to be questioned.
-        embed: Whether the embedding is wanted.
+        shown: Whether terms look at what it makes on the way.
     """
     notes: tuple[str, ...] = ()
     if choice.precision == "bfloat16" and samples is not None:
@@ -68,13 +68,32 @@ def make_tail(
             choice = replace(choice, precision="float32", rewrites=rewrites)
             notes = (f"the tail computes in float32: {problem}",)
     ends: tuple[int, ...] = (program.end,)
-    place: int | None = None
-    if embed:
-        tensor = _embedding(program)
-        place = starts.index(tensor) if tensor in starts else -1
-        ends = ends if tensor in starts else (program.end, tensor)
+    places: Places | None = None
+    if shown:
+        ends, places = _shown(program, starts, head)
     model = section(program, starts, ends)
-    return Tail(rewritten(model, choice.rewrites, keep=head), choice, notes, place)
+    return Tail(rewritten(model, choice.rewrites, keep=head), choice, notes, places)
+
+
+def _shown(
+    program: Program, starts: Sequence[int], head: frozenset[str]
+) -> tuple[tuple[int, ...], Places]:
+    """What a tail has to give for its terms, and where they find it."""
+    embedding, features = _embedding(program), handed_to(program, head, ())[-1]
+    wanted = [embedding, *([features] if features in _reached(program, starts) else [])]
+    more = [tensor for tensor in dict.fromkeys(wanted) if tensor not in starts]
+    found = {tensor: place for place, tensor in enumerate(starts)}
+    found |= {tensor: place - len(more) for place, tensor in enumerate(more)}
+    return (program.end, *more), Places(found[embedding], found.get(features))
+
+
+def _reached(program: Program, starts: Sequence[int]) -> set[int]:
+    """The tensors that can be computed from some."""
+    reached = set(starts)
+    for call in program.calls:
+        if reached.issuperset(call.inputs):
+            reached.update(call.outputs)
+    return reached
 
 
 def _embedding(program: Program) -> int:
@@ -94,7 +113,7 @@ def _problem(
     samples: Sequence[np.ndarray[Any, Any]],
 ) -> str | None:
     """Why bfloat16 will not do, seen on what the backbone hands to the head."""
-    ends = _handed_to(program, head, starts)
+    ends = handed_to(program, head, starts)
     if not ends:
         return None
     plain = section(program, starts, ends)
@@ -102,7 +121,7 @@ def _problem(
     return problem.words if problem else None
 
 
-def _handed_to(program: Program, head: frozenset[str], starts: Sequence[int]) -> tuple[int, ...]:
+def handed_to(program: Program, head: frozenset[str], starts: Sequence[int]) -> tuple[int, ...]:
     """The tensors of the backbone that the head reads."""
     inside = {out for call in program.calls if call.operation.name in head for out in call.outputs}
     read = {

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from transferkit.objectives.bss import BSS as BSS
 from transferkit.objectives.bss import bss as bss
+from transferkit.objectives.co_tuning import CoTuned as CoTuned
+from transferkit.objectives.co_tuning import CoTuning as CoTuning
+from transferkit.objectives.co_tuning import co_tuning as co_tuning
 from transferkit.objectives.l2_sp import L2SP as L2SP
 from transferkit.objectives.l2_sp import l2_sp as l2_sp
 from transferkit.spec import Seen as Seen
 from transferkit.spec import Term as Term
 
-__all__ = ["BSS", "L2SP", "Seen", "Term", "bss", "l2_sp"]
+__all__ = ["BSS", "L2SP", "CoTuned", "CoTuning", "Seen", "Term", "bss", "co_tuning", "l2_sp"]
