@@ -104,6 +104,9 @@ CASES: Mapping[str, Case] = {
     "digits 0 to 4 for 5 to 9, 2 of each": Case(
         zero_to_four, functools.partial(five_to_nine, few=2)
     ),
+    "digits 0 to 4 for 5 to 9, 5 of each": Case(
+        zero_to_four, functools.partial(five_to_nine, few=5)
+    ),
     "digits 0 to 4 for 5 to 9, 20 of each": Case(
         zero_to_four, functools.partial(five_to_nine, few=20)
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,22 @@ from accuracy.ways import right_of
 from transferkit import TransferModel
 from transferkit.data import Data
 
-__all__ = ["BASE", "IMBALANCED", "NEEDS_VALIDATION", "RECIPES", "Recipe", "rare", "tried"]
+__all__ = [
+    "BASE",
+    "IMBALANCED",
+    "NEEDS_VALIDATION",
+    "PLAIN",
+    "RECIPES",
+    "Recipe",
+    "co_tuned",
+    "rare",
+    "tried",
+]
 
 EPOCHS = 10
 RATE = 1e-4
 BASE = "LP-FT: solved head, then all layers"
-IMBALANCED_BASE = "LP-FT"
+PLAIN = "LP-FT"
 
 
 class Recipe:
@@ -46,6 +57,11 @@ def tuned(**phase: Any) -> tk.Plan:
     return tk.plans.linear_probe_then_fine_tune(EPOCHS, **options)
 
 
+def _adapted(adapter: Any) -> tk.Plan:
+    """In place of all layers; adapters want larger steps."""
+    return tk.plans.linear_probe_then_fine_tune(EPOCHS, adapt=adapter, learning_rate=1e-3)
+
+
 def _trained_head() -> tk.Plan:
     tuning = tk.plans.fine_tune(EPOCHS, freeze=tk.freeze.nothing(), learning_rate=RATE)
     return tk.plans.feature_extraction(EPOCHS).then(tuning)
@@ -66,6 +82,9 @@ RECIPES: Mapping[str, Recipe] = {
     "with l2_sp(10)": Recipe(tuned(objectives=tk.objectives.l2_sp(10.0))),
     "with l2_sp(100)": Recipe(tuned(objectives=tk.objectives.l2_sp(100.0))),
     "with bss()": Recipe(tuned(objectives=tk.objectives.bss())),
+    "lora(4) at 1e-3": Recipe(_adapted(tk.adapt.lora(4))),
+    "norm_only() at 1e-3": Recipe(_adapted(tk.adapt.norm_only())),
+    "biases_only() at 1e-3": Recipe(_adapted(tk.adapt.biases_only())),
     "with label smoothing 0.1": Recipe(tuned(), label_smoothing=0.1),
     "with focal loss": Recipe(tuned(), focal=2.0),
     "with ema(0.9)": Recipe(tuned(averaging=tk.averaging.ema(0.9))),
@@ -79,8 +98,22 @@ RECIPES: Mapping[str, Recipe] = {
 NEEDS_VALIDATION = ("with wise_ft(), alpha chosen", "with soup()")
 """Rows that choose on validation pictures: not run where there are few."""
 
+
+def co_tuned(head: Path) -> Mapping[str, Recipe]:
+    """Co-Tuning, which needs a source head, and what it is compared with.
+
+    Args:
+        head: The file of a MobileNetV2 with its top.
+    """
+    objective = tk.objectives.co_tuning(head=head)
+    return {
+        PLAIN: Recipe(tuned()),
+        "with co_tuning()": Recipe(tuned(objectives=objective)),
+    }
+
+
 IMBALANCED: Mapping[str, Recipe] = {
-    IMBALANCED_BASE: Recipe(tuned()),
+    PLAIN: Recipe(tuned()),
     'with class_weight="balanced"': Recipe(tuned(), class_weight="balanced"),
     "with balanced sampling": Recipe(tuned(sampling="balanced")),
     "with focal loss": Recipe(tuned(), focal=2.0),
