@@ -13,6 +13,7 @@ from transferkit._text import html_summary, text_summary
 from transferkit._types import ImageSize, KerasModel, PathLike, checked_seed, whole
 from transferkit._types import image_size as as_image_size
 from transferkit.augment import Pipeline
+from transferkit.backbones.arguments import checked_weights
 from transferkit.build import Assembled
 from transferkit.data import Data
 from transferkit.data.bundle import check_data
@@ -57,6 +58,7 @@ class TransferModel:
 
     Raises:
         UnknownNameError: If there is no such backbone.
+        SpecError: If it is no backbone, or weights are neither a name nor a path.
 
     Example:
         >>> import transferkit as tk
@@ -83,7 +85,7 @@ class TransferModel:
                     mend="TransferModel(tk.backbones.from_keras(model))",
                 )
             )
-        chosen = None if weights is None else str(weights)
+        chosen = checked_weights(weights, verb="TransferModel")
         object.__setattr__(self, "spec", ModelSpec(backbone, chosen))
 
     def augment(self, *operations: Augmentation | Mix) -> TransferModel:
@@ -133,8 +135,11 @@ class TransferModel:
 
         Returns:
             A new model; `self` is unchanged.
+
+        Raises:
+            SpecError: If it is neither a name nor a path.
         """
-        return self._with(weights=None if weights is None else str(weights))
+        return self._with(weights=checked_weights(weights, verb="weights"))
 
     def freeze(self, policy: Freeze | Selector) -> TransferModel:
         """With this freeze policy instead of the one before.

@@ -196,6 +196,11 @@ def test_a_model_is_a_value() -> None:
     assert "VGG16" in other._repr_html_()
     with pytest.raises(AttributeError, match="TransferModel is a value"):
         model.spec = other.spec
+    wrong: Any = 3
+    with pytest.raises(SpecError, match="TransferModel: weights cannot be an object of the type"):
+        tk.TransferModel("VGG16", weights=wrong)
+    with pytest.raises(SpecError, match="weights: weights cannot be an object of the type int"):
+        model.weights(wrong)
     with pytest.raises(SpecError, match="int is no backbone"):
         tk.TransferModel(3)  # type: ignore[arg-type]
     with pytest.raises(SpecError, match="str is no head"):

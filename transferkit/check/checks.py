@@ -22,7 +22,7 @@ from transferkit.data import Data, Split
 from transferkit.data.bundle import check_data
 from transferkit.errors import DataError, SpecError, UnknownNameError, did_you_mean, explain
 from transferkit.plan import Plan, as_plan
-from transferkit.ranking.extracting import Source, loaded, source_of
+from transferkit.ranking.extracting import Source, loaded, source_of, split_of
 from transferkit.running import Engine, as_engine
 
 __all__ = ["check_numbers", "check_tier", "check_transfer"]
@@ -76,8 +76,8 @@ def check_transfer(
 
     Raises:
         SpecError: If there is no source (``weights=None``), or a number makes no sense.
-        DataError: If there is no such split, or it has fewer than four pictures.
-        UnknownNameError: If there is no such tier.
+        DataError: If the split has fewer than four pictures.
+        UnknownNameError: If there is no such split or tier.
         WeightsNotFoundError: If the weights cannot be found.
 
     Example:
@@ -177,17 +177,16 @@ def check_numbers(inits: object, margin: object) -> None:
         )
 
 
-def _chosen(data: Data, split: str) -> Split:
-    if split in data.splits and len(data.splits[split]) >= 4:
-        return data.splits[split]
+def _chosen(data: Data, name: str) -> Split:
+    split = split_of(data, name, verb="check_transfer")
+    if len(split) >= 4:
+        return split
     raise DataError(
         explain(
             "check_transfer",
-            f"there is no split called {split!r}"
-            if split not in data.splits
-            else f"the split has {len(data.splits[split])} pictures",
-            expected=f"one of {tuple(data.splits)}, with four pictures or more",
-            received={"split": split},
+            f"the split has {len(split)} pictures",
+            expected="four or more",
+            received={"split": name},
             mend="check_transfer(model, photos, split='train')",
         )
     )

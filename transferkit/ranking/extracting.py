@@ -12,14 +12,25 @@ import numpy as np
 from transferkit import _keras, backbones, build
 from transferkit import freeze as freezing
 from transferkit._types import KerasModel, Tensor
-from transferkit.data import Split
+from transferkit.backbones.arguments import checked_weights
+from transferkit.data import Data, Split
 from transferkit.engine.extraction import Extracted, extract
-from transferkit.errors import BackboneError, SpecError, explain
+from transferkit.errors import BackboneError, SpecError, UnknownNameError, explain
 from transferkit.running import Engine
 from transferkit.select import LayerTable
 from transferkit.spec import Backbone, BackboneInfo, BackboneNetwork, ModelSpec
 
-__all__ = ["Embedder", "Source", "embedded", "labels_of", "layered", "loaded", "named", "source_of"]
+__all__ = [
+    "Embedder",
+    "Source",
+    "embedded",
+    "labels_of",
+    "layered",
+    "loaded",
+    "named",
+    "source_of",
+    "split_of",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -78,7 +89,7 @@ def source_of(candidate: Any, weights: Any, *, verb: str) -> Source:
     spec = getattr(candidate, "spec", None)
     if isinstance(spec, ModelSpec):
         return Source(spec.backbone, spec.weights)
-    chosen = None if weights is None else str(weights)
+    chosen = checked_weights(weights, verb=verb)
     if isinstance(candidate, str):
         return Source(":".join(backbones.find(candidate)), chosen)
     if backbones.is_network(candidate):
@@ -102,6 +113,24 @@ def named(sources: Sequence[Source]) -> list[str]:
         told = name if bare.count(name) == 1 else f"{name} ({source.weights_name})"
         names.append(told if told not in names else f"{told} #{1 + len(names)}")
     return names
+
+
+def split_of(data: Data, name: str, *, verb: str) -> Split:
+    """A split by its name.
+
+    Raises:
+        UnknownNameError: If there is none.
+    """
+    if name in data.splits:
+        return data.splits[name]
+    raise UnknownNameError(
+        explain(
+            verb,
+            f"there is no split called {name!r}",
+            expected=f"one of {tuple(data.splits)}",
+            mend=f"{verb}(..., split='train')",
+        )
+    )
 
 
 def loaded(source: Source, split: Split, *, seed: int) -> tuple[Backbone, Split]:

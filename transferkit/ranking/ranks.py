@@ -10,7 +10,7 @@ import numpy as np
 from transferkit._types import PathLike, checked_seed
 from transferkit.data import Data, Split
 from transferkit.data.bundle import check_data
-from transferkit.errors import SpecError, TransferKitError, UnknownNameError, explain
+from transferkit.errors import SpecError, TransferKitError, explain
 from transferkit.ranking.extracting import (
     Source,
     embedded,
@@ -19,6 +19,7 @@ from transferkit.ranking.extracting import (
     loaded,
     named,
     source_of,
+    split_of,
 )
 from transferkit.ranking.scoring import checked, scored
 from transferkit.ranking.table import Candidate, Ranking, ranking
@@ -82,7 +83,7 @@ def rank(
         Andrea Agostinelli et al., How stable are Transferability Metrics evaluations?, ECCV 2022.
     """
     check_data(data)
-    chosen_split = _split(data, split, verb="rank")
+    chosen_split = split_of(data, split, verb="rank")
     labels = labels_of(chosen_split)
     names = checked(scores, verb="rank", classes=labels.dtype.kind != "f")
     seed = checked_seed("rank", seed)
@@ -130,7 +131,7 @@ def rank_layers(
         WeightsNotFoundError: If its weights cannot be found.
     """
     check_data(data)
-    chosen_split = _split(data, split, verb="rank_layers")
+    chosen_split = split_of(data, split, verb="rank_layers")
     labels = labels_of(chosen_split)
     names = checked(scores, verb="rank_layers", classes=labels.dtype.kind != "f")
     seed = checked_seed("rank_layers", seed)
@@ -189,18 +190,5 @@ def _several(backbones: Iterable[Any]) -> list[Any]:
             "there is no candidate",
             expected="one or more",
             mend='tk.rank(["keras:MobileNetV2", "keras:ResNet50"], photos)',
-        )
-    )
-
-
-def _split(data: Data, name: str, *, verb: str) -> Split:
-    if name in data.splits:
-        return data.splits[name]
-    raise UnknownNameError(
-        explain(
-            verb,
-            f"there is no split called {name!r}",
-            expected=f"one of {tuple(data.splits)}",
-            mend=f"{verb}(..., split='train')",
         )
     )

@@ -148,7 +148,7 @@ def test_what_cannot_be_checked_is_refused(stripes: tk.data.Data) -> None:
         checked("VGG16", stripes, inits=1)
     with pytest.raises(SpecError, match="nothing can be compared"):
         checked("VGG16", stripes, margin=-0.1)
-    with pytest.raises(DataError, match="no split called 'test'"):
+    with pytest.raises(UnknownNameError, match="no split called 'test'"):
         checked("VGG16", stripes, split="test")
     few = tk.data.from_arrays(np.zeros((3, SIDE, SIDE, 3), np.uint8), [0, 1, 0], val=0)
     with pytest.raises(DataError, match="the split has 3 pictures"):
