@@ -9,7 +9,7 @@ from measuring import Figure
 from record import Entries, Entry
 from rows import Row, Target
 
-__all__ = ["HEADER", "bound", "markdown", "number", "table_lines", "verdict"]
+__all__ = ["HEADER", "bound", "markdown", "number", "table", "table_lines", "verdict"]
 
 INTRODUCTION = """# Performance
 
@@ -65,7 +65,7 @@ def markdown(rows: Mapping[str, Row], entries: Entries) -> str:
     machines = _machines(known)
     parts = [
         INTRODUCTION,
-        _table(HEADER, table_lines(rows, entries)),
+        table(HEADER, table_lines(rows, entries)),
         "\n## What is compared\n",
         "\n".join(f"- **{name}**: {row.compares}" for name, row in rows.items()),
         *_missed(rows, known, machines),
@@ -165,7 +165,7 @@ def _details(entries: Entries, machines: Sequence[Any]) -> Iterator[str]:
         yield f"\n## {name} in detail, on {_letter(machines, entry.machine)}\n"
         if details:
             cells = [(f.label, number(f.value), _interval(f), f.seen) for f in details]
-            yield _table(("figure of", "ratio", "interval", "seen"), cells)
+            yield table(("figure of", "ratio", "interval", "seen"), cells)
         if entry.remarks:
             yield "\n```text\n" + "\n".join(entry.remarks) + "\n```"
 
@@ -213,7 +213,8 @@ def machine_in_words(machine: Mapping[str, Any]) -> str:
     )
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(map(_cell, cells)) + " |" for cells in lines)
 

@@ -34,8 +34,8 @@ SHORTER = 5
 """A learning curve's beginning: so many times fewer epochs."""
 
 
-class Trainable(Protocol):
-    """What a check needs of a model to train it, as `TransferModel` has it."""
+class Fitting(Protocol):
+    """What can be trained."""
 
     def fit(
         self,
@@ -49,12 +49,16 @@ class Trainable(Protocol):
         """Train it."""
         ...
 
+
+class Trainable(Fitting, Protocol):
+    """What a check needs of a model to train it, as `TransferModel` has it."""
+
     def default_plan(self, data: Data) -> Plan:
         """What `fit` would do."""
         ...
 
 
-class Control(Protocol):
+class Control(Fitting, Protocol):
     """What a check needs of a trained model, as `TrainedModel` has it."""
 
     @property
@@ -65,18 +69,6 @@ class Control(Protocol):
     @property
     def table(self) -> LayerTable:
         """The backbone's layers."""
-        ...
-
-    def fit(
-        self,
-        data: Data,
-        plan: Plan | None = None,
-        *,
-        seed: int = 0,
-        engine: Engine | None = None,
-        verbose: int = 1,
-    ) -> Control:
-        """Train it on."""
         ...
 
     def evaluate(self, split: Split) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from page import table
+
 from accuracy import ranks
 from accuracy.pairs import Gap, gap
 from accuracy.tables import Table
@@ -84,14 +86,14 @@ def markdown(tables: Sequence[Table], store: Store) -> str:
 
 def _compared(tables: Sequence[Table], store: Store) -> Lines:
     """A table for each: accuracies, and how far the rows lie from the base."""
-    for table in tables:
-        base = store.trials(table.name, table.base)
+    for each in tables:
+        base = store.trials(each.name, each.base)
         cells = [
-            _row(name, store.trials(table.name, name), base if name != table.base else {})
-            for name in table.rows
+            _row(name, store.trials(each.name, name), base if name != each.base else {})
+            for name in each.rows
         ]
-        yield f"### {table.name.capitalize()}\n"
-        yield _table(("", "accuracy", "lowest to highest", "seeds", f"minus {table.base}"), cells)
+        yield f"### {each.name.capitalize()}\n"
+        yield table(("", "accuracy", "lowest to highest", "seeds", f"minus {each.base}"), cells)
         yield ""
 
 
@@ -124,10 +126,10 @@ def _ranked(tables: Sequence[Table], store: Store) -> Lines:
             (name, _accuracy(accuracies[name]), *(f"{scores[name][s]:.4g}" for s in ranks.SCORES))
             for name in sorted(whole, key=lambda name: -accuracies[name][0])
         ]
-        yield _table(("candidate", "trained", *ranks.SCORES), cells)
+        yield table(("candidate", "trained", *ranks.SCORES), cells)
         yield ""
         if len(whole) > 1:
-            yield _table(
+            yield table(
                 ("score", "pairs in order", "weighted tau"), list(_orders(accuracies, scores))
             )
             yield ""
@@ -164,7 +166,7 @@ def _planted(tables: Sequence[Table], store: Store) -> Lines:
         "wrong sign",
         "verdicts",
     )
-    yield _table(header, cells)
+    yield table(header, cells)
     for row in null.rows:
         yield f"\n{_null([trial.told for trial in store.trials(null.name, row).values()])}"
 
@@ -203,8 +205,3 @@ def _null(found: Sequence[str]) -> str:
         f"({wrong / len(found):.1%}) were called positive or negative. With 95 % confidence that "
         f"is at most {most:.1%} in the long run (exact binomial bound)."
     )
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
