@@ -248,7 +248,7 @@ def test_a_network_without_knowledge_is_calibrated_for_the_null_draws() -> None:
     assert all(layer.momentum == 0.99 for layer in network.layers if hasattr(layer, "momentum"))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_logistic_regression_learns_the_digits() -> None:
     train, test = digits(None, 32)
     drawn = Drawn(train.few(10, seed=0), test, digits_source())
