@@ -84,12 +84,13 @@ def fresh_names() -> Iterator[None]:
     keras()
     state = importlib.import_module("keras.src.backend.common.global_state")
     before = state.get_global_attribute("object_name_uids") or {}
-    within: dict[str, int] = collections.defaultdict(int)
-    state.set_global_attribute("object_name_uids", within)
+    state.set_global_attribute("object_name_uids", collections.defaultdict(int))
     try:
         yield
     finally:
         after = collections.defaultdict(int, before)
+        # Asked for anew: where this is nested, the inner one has put another table in its place.
+        within = state.get_global_attribute("object_name_uids") or {}
         for name, count in within.items():
             after[name] = max(after[name], count)
         state.set_global_attribute("object_name_uids", after)
