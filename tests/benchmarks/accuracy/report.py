@@ -47,7 +47,9 @@ SECTIONS: Mapping[str, str] = {
 normalisation frozen, ten epochs of the head at 1e-3 by Adam, ten of the last layers by SGD at
 1e-4, no augmentation. *The tutorial's recipe* divides pixels by 255 whatever the weights want,
 augments, and thaws batch normalisation with the rest. The logistic regression is scikit-learn's,
-on standardised pooled features of the same network; its penalty is the best of seven.
+on standardised pooled features of the same network; its penalty is the best of seven. Both of the
+Keras recipes train for twenty epochs whatever the data is, as they are written: on a few dozen
+pictures those are few steps.
 """,
     "recipes": """## One recipe at a time
 
