@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-__all__ = ["augmentation", "classifier", "from_folder", "two_phases", "unfreeze"]
+__all__ = ["augmentation", "classifier", "from_folder", "two_phases", "unfreeze", "with_head"]
 
 
 def from_folder(
@@ -95,10 +95,36 @@ def classifier(
         flatten: Whether the map is kept as a vector instead of averaged.
     """
     base = make(weights=weights, include_top=False, input_shape=(side, side, 3))
+    return with_head(base, classes, hidden=hidden, dropout=dropout, flatten=flatten), base
+
+
+def with_head(
+    base: Any,
+    classes: int,
+    *,
+    hidden: Sequence[int] = (),
+    dropout: float = 0.2,
+    flatten: bool = False,
+    scaling: tuple[float, float] = (1 / 127.5, -1.0),
+    in_inference: bool = True,
+) -> Any:
+    """A network on a base, which is frozen, compiled with Adam at 1e-3.
+
+    Args:
+        base: A Keras model without a top.
+        classes: How many there are.
+        hidden: As for `classifier`.
+        dropout: As for `classifier`.
+        flatten: As for `classifier`.
+        scaling: What pixels 0..255 are multiplied by, and what is added.
+        in_inference: Whether the base's normalisation keeps its statistics for good, as the guide
+            advises, or moves once it is thawed.
+    """
     base.trainable = False
-    inputs = keras.Input((side, side, 3))
-    flow = keras.layers.Rescaling(1 / 127.5, offset=-1)(inputs)
-    flow = base(flow, training=False)
+    inputs = keras.Input(base.input_shape[1:])
+    scale, offset = scaling
+    flow = keras.layers.Rescaling(scale, offset=offset)(inputs)
+    flow = base(flow, training=False) if in_inference else base(flow)
     pool = keras.layers.Flatten() if flatten else keras.layers.GlobalAveragePooling2D()
     flow = pool(flow)
     for width in hidden:
@@ -106,7 +132,7 @@ def classifier(
     flow = keras.layers.Dropout(dropout)(flow)
     network = keras.Model(inputs, keras.layers.Dense(classes)(flow))
     compiled(network, keras.optimizers.Adam(1e-3))
-    return network, base
+    return network
 
 
 def compiled(network: Any, optimizer: Any) -> None:
@@ -139,10 +165,11 @@ def two_phases(
     optimizer: Any,
     validation: Any = None,
     callbacks: Sequence[Any] = (),
+    batch_norm: bool = False,
 ) -> None:
     """The head first, then the base from layer `first` on as well; `epochs` each."""
     options = {"validation_data": validation, "callbacks": list(callbacks), "verbose": 0}
     network.fit(batches, epochs=epochs, **options)
-    unfreeze(base, first, batch_norm=False)
+    unfreeze(base, first, batch_norm=batch_norm)
     compiled(network, optimizer)
     network.fit(batches, epochs=epochs, **options)

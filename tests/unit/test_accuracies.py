@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from accuracy import command, planted, ranks, recipes, report
+from accuracy import command, ranks, recipes, report
 from accuracy.digit_nets import all_digits, untrained
 from accuracy.material import Drawn, digits, digits_source
 from accuracy.pairs import gap, level
@@ -18,6 +18,7 @@ from accuracy.ways import by_logistic, joined
 from rows import SkippedError
 
 import transferkit as tk
+from transferkit.check.probing import set_statistics
 
 
 def trial(right: Any, told: str = "", **numbers: float) -> Trial:
@@ -240,7 +241,7 @@ def test_a_network_without_knowledge_is_calibrated_for_the_null_draws() -> None:
     rng = np.random.default_rng(0)
     pixels = rng.normal(size=(32, 32, 32, 3)).astype(np.float32)
     network = untrained(0)
-    planted._calibrate(network, pixels)
+    set_statistics(network, pixels)
     first = network.layers[2]
     np.testing.assert_allclose(
         first.moving_variance, np.var(network.layers[1](pixels), (0, 1, 2)), rtol=1e-4

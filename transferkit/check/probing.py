@@ -18,7 +18,7 @@ from transferkit.running import Engine
 from transferkit.select import LayerTable
 from transferkit.transferability import Statistics, ridge_probe
 
-__all__ = ["Probe", "calibrate", "calibrated"]
+__all__ = ["Probe", "calibrate", "calibrated", "set_statistics"]
 
 Array = np.ndarray[Any, Any]
 CALIBRATION = 64
@@ -106,19 +106,33 @@ def calibrate(network: KerasModel, table: LayerTable, split: Split) -> None:
 
     As it is drawn its features would be degenerate, and every source would seem to help.
     """
-    kind = _keras.keras().layers.BatchNormalization
-    norms = [layer for layer in network._flatten_layers() if isinstance(layer, kind)]
-    if not norms:
+    if not _norms(network):
         return
     others = ~select.kind("BatchNormalization")
     build.freeze(network, table, freezing.only(others, batch_norm="train"))
+    set_statistics(network, split.pixels())
+
+
+def set_statistics(network: KerasModel, pixels: Any) -> None:
+    """Give normalisation that trains the statistics of 64 pictures.
+
+    Args:
+        network: Any Keras model.
+        pixels: ``pixels[indices]`` gives pictures as it takes them (n, height, width, channels).
+    """
+    norms = _norms(network)
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
-    chosen = np.linspace(0, len(split) - 1, min(CALIBRATION, len(split))).astype(int)
-    network(np.asarray(split.pixels()[chosen], np.float32), training=True)
+    chosen = np.linspace(0, len(pixels) - 1, min(CALIBRATION, len(pixels))).astype(int)
+    network(np.asarray(pixels[chosen], np.float32), training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+
+
+def _norms(network: KerasModel) -> list[Any]:
+    kind = _keras.keras().layers.BatchNormalization
+    return [layer for layer in network._flatten_layers() if isinstance(layer, kind)]
 
 
 def _shrunk(split: Split) -> Array:

@@ -13,7 +13,8 @@ import numpy as np
 from rows import SkippedError
 
 import transferkit as tk
-from accuracy.digit_nets import all_digits, knows_digits, scaled
+from accuracy.digit_nets import all_digits, knows_digits
+from transferkit import build
 from transferkit.data import Data, Split
 
 __all__ = [
@@ -43,13 +44,11 @@ class Source:
         model: It as a `TransferModel`.
         base: It as a plain Keras model without a top, new each time.
         first: Index of the first layer that the classic recipe unfreezes.
-        scaled: Its own preprocessing of pixels 0..255.
     """
 
     model: tk.TransferModel
     base: Callable[[], Any]
     first: int
-    scaled: Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -131,13 +130,8 @@ def digits_source() -> Source:
     """The small network that knows the digits 0 to 4."""
     body = knows_digits()
     backbone = tk.backbones.from_keras(body, preprocessing="tf")
-
-    def base() -> Any:
-        copy = keras.models.clone_model(body)
-        copy.set_weights(body.get_weights())
-        return copy
-
-    return Source(tk.TransferModel(backbone), base, first=13, scaled=scaled)
+    base = functools.partial(build.copy, body)
+    return Source(tk.TransferModel(backbone), base, first=13)
 
 
 def mobile_net(assets: Path) -> Source:
@@ -150,7 +144,7 @@ def mobile_net(assets: Path) -> Source:
         )
 
     model = tk.TransferModel("keras:MobileNetV2", weights=path)
-    return Source(model, base, first=134, scaled=scaled)
+    return Source(model, base, first=134)
 
 
 def small_mobile_net(assets: Path) -> Any:

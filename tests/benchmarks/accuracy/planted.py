@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 import transferkit as tk
 from accuracy.digit_nets import knows_digits, knows_nothing, scaled, untrained
 from accuracy.material import asset, digits, insects, small_mobile_net
 from accuracy.trials import Trial
-from transferkit import TransferModel
+from transferkit import TransferModel, build
 from transferkit.check import TransferCheck
+from transferkit.check.probing import set_statistics
 from transferkit.data import Data, Split
 
 __all__ = ["CASES", "Case", "checked", "null_draw", "sign"]
@@ -89,7 +89,7 @@ def shuffled_photos(assets: Path, seed: int) -> TransferModel:
 
 def _shuffled(network: Any, seed: int) -> Any:
     rng = np.random.default_rng(seed)
-    copy = keras.models.clone_model(network)
+    copy = build.copy(network)
     copy.set_weights(
         [rng.permutation(weight.ravel()).reshape(weight.shape) for weight in network.get_weights()]
     )
@@ -137,19 +137,8 @@ def null_draw(assets: Path, seed: int) -> Trial:
     """A source that is one more random network, prepared as those that it is compared with."""
     data = five_to_nine(assets, seed, few=20)
     network = untrained(10_000 + seed)
-    _calibrate(network, scaled(np.asarray(data.train.pixels(), np.float32)))
+    set_statistics(network, scaled(np.asarray(data.train.pixels(), np.float32)))
     return _trial(tk.check_transfer(_small(network), data, seed=seed, verbose=0))
-
-
-def _calibrate(network: Any, pixels: Array) -> None:
-    """Set the statistics of normalisation to those of 64 pictures."""
-    chosen = np.linspace(0, len(pixels) - 1, min(64, len(pixels))).astype(int)
-    norms = [each for each in network.layers if isinstance(each, keras.layers.BatchNormalization)]
-    for norm in norms:
-        norm.momentum = 0.0
-    network(pixels[chosen], training=True)
-    for norm in norms:
-        norm.momentum = 0.99
 
 
 def _trial(check: TransferCheck) -> Trial:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from accuracy import material, planted, ranks, recipes, ways
-from accuracy.digit_nets import scaled
 from accuracy.material import Drawn, Target
 from accuracy.trials import Trial
 from transferkit import TransferModel
@@ -95,7 +94,7 @@ def recipe_tables(assets: Path) -> list[Table]:
 
     def source() -> material.Source:
         backbone = _small(assets)
-        return material.Source(TransferModel(backbone), lambda: None, 0, scaled)
+        return material.Source(TransferModel(backbone), lambda: None, 0)
 
     full, _, ten, _ = material.targets(assets, "insects", side=128, source=source)
     found = []

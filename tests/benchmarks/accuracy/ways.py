@@ -11,6 +11,7 @@ import plain_keras
 import tensorflow as tf
 
 import transferkit as tk
+from accuracy.digit_nets import scaled
 from accuracy.material import Drawn, Source
 from accuracy.trials import Trial
 from transferkit.data import Data, Split
@@ -85,14 +86,7 @@ def by_plain_keras(drawn: Drawn, seed: int) -> Trial:
 
     Adam at 1e-3 on the frozen network, then SGD at 1e-4 on its last layers.
     """
-    keras.utils.set_random_seed(seed)
-    network, base = _network(drawn, drawn.source.scaled, frozen_norm=True)
-    batches = _batches(drawn.data.train, seed)
-    network.fit(batches, epochs=EPOCHS, verbose=0)
-    plain_keras.unfreeze(base, drawn.source.first, batch_norm=False)
-    plain_keras.compiled(network, keras.optimizers.SGD(1e-4))
-    network.fit(batches, epochs=EPOCHS, verbose=0)
-    return _told(network, drawn.test)
+    return _by_keras(drawn, seed)
 
 
 def by_tutorial(drawn: Drawn, seed: int) -> Trial:
@@ -100,14 +94,32 @@ def by_tutorial(drawn: Drawn, seed: int) -> Trial:
 
     Batch normalisation behind the first thawed layer trains and moves.
     """
+    augment = plain_keras.augmentation()
+    return _by_keras(drawn, seed, augment=augment, scaling=(1 / 255, 0.0), batch_norm=True)
+
+
+def _by_keras(
+    drawn: Drawn,
+    seed: int,
+    *,
+    augment: Any = None,
+    scaling: tuple[float, float] = (1 / 127.5, -1.0),
+    batch_norm: bool = False,
+) -> Trial:
     keras.utils.set_random_seed(seed)
-    network, base = _network(drawn, lambda pixels: pixels / 255.0, frozen_norm=False)
-    batches = _batches(drawn.data.train, seed, augment=plain_keras.augmentation())
-    network.fit(batches, epochs=EPOCHS, verbose=0)
-    plain_keras.unfreeze(base, drawn.source.first, batch_norm=True)
-    plain_keras.compiled(network, keras.optimizers.SGD(1e-4))
-    network.fit(batches, epochs=EPOCHS, verbose=0)
-    return _told(network, drawn.test)
+    base, classes = drawn.source.base(), len(drawn.data.class_names)
+    network = plain_keras.with_head(base, classes, scaling=scaling, in_inference=not batch_norm)
+    plain_keras.two_phases(
+        network,
+        base,
+        _batches(drawn.data.train, seed, augment),
+        epochs=EPOCHS,
+        first=drawn.source.first,
+        optimizer=keras.optimizers.SGD(1e-4),
+        batch_norm=batch_norm,
+    )
+    logits = network.predict(np.asarray(drawn.test.pixels(), np.float32), verbose=0)
+    return Trial.of(logits.argmax(axis=1) == drawn.test.labels)
 
 
 def joined(data: Data) -> Data:
@@ -124,7 +136,7 @@ def features(source: Source, split: Split) -> Array:
     """The pooled vectors of a split (images, channels)."""
     base = _frozen(source)
     pixels = np.asarray(split.pixels(), np.float32)
-    maps = base.predict(source.scaled(pixels), verbose=0)
+    maps = base.predict(scaled(pixels), verbose=0)
     return np.asarray(maps.mean(axis=(1, 2)))
 
 
@@ -133,32 +145,10 @@ def _frozen(source: Source) -> Any:
     return source.base()
 
 
-def _network(drawn: Drawn, scaled: Any, *, frozen_norm: bool) -> tuple[Any, Any]:
-    """A head on the frozen base, compiled, and the base.
-
-    Called with ``training=False`` the base keeps its statistics for good, as Keras' guide has it.
-    """
-    base = drawn.source.base()
-    base.trainable = False
-    inputs = keras.Input(base.input_shape[1:])
-    flow = keras.layers.Lambda(scaled)(inputs)
-    flow = base(flow, training=False) if frozen_norm else base(flow)
-    flow = keras.layers.GlobalAveragePooling2D()(flow)
-    flow = keras.layers.Dropout(0.2)(flow)
-    network = keras.Model(inputs, keras.layers.Dense(len(drawn.data.class_names))(flow))
-    plain_keras.compiled(network, keras.optimizers.Adam(1e-3))
-    return network, base
-
-
-def _batches(split: Split, seed: int, augment: Any = None) -> Any:
+def _batches(split: Split, seed: int, augment: Any) -> Any:
     pixels = np.asarray(split.pixels(), np.float32)
     pictures = tf.data.Dataset.from_tensor_slices((pixels, split.labels))
     batches = pictures.shuffle(len(split), seed=seed).batch(32)
     if augment is not None:
         batches = batches.map(lambda images, labels: (augment(images, training=True), labels))
     return batches.prefetch(2)
-
-
-def _told(network: Any, test: Split) -> Trial:
-    logits = network.predict(np.asarray(test.pixels(), np.float32), verbose=0)
-    return Trial.of(logits.argmax(axis=1) == test.labels)
