@@ -51,10 +51,12 @@ class TransferModel:
     Nothing is loaded before `build` or `fit`; only names are checked at once.
 
     Args:
-        backbone: ``source:name``, a bare name that only one source has, or what
-            `tk.backbones.from_keras` gives.
+        backbone: ``source:name``, ``source:address`` of an open source, a bare name that only one
+            source has, or what `tk.backbones.from_keras` gives.
         weights: ``"pretrained"`` (the backbone's own; the default), ``"imagenet"``, None for random
             ones, or a path to a ``.weights.h5``, ``.h5`` or ``.keras`` file.
+        trust: Whether a program that lies at an address may be run: a SavedModel is one, and so is
+            a repository's ``hubconf.py``. Say so only of what comes from someone you trust.
 
     Raises:
         UnknownNameError: If there is no such backbone.
@@ -71,10 +73,15 @@ class TransferModel:
     spec: ModelSpec
 
     def __init__(
-        self, backbone: str | BackboneNetwork, weights: PathLike | None = "pretrained"
+        self,
+        backbone: str | BackboneNetwork,
+        weights: PathLike | None = "pretrained",
+        *,
+        trust: bool = False,
     ) -> None:
         if isinstance(backbone, str):
-            backbone = ":".join(backbones.find(backbone))
+            at = backbones.network_at(backbone, trust=trust)
+            backbone = ":".join(backbones.find(backbone)) if at is None else at
         elif not backbones.is_network(backbone):
             raise SpecError(
                 explain(

@@ -195,6 +195,26 @@ class BackboneSource(Protocol):
 
 
 @runtime_checkable
+class OpenSource(BackboneSource, Protocol):
+    """A source whose networks lie at addresses as well: folders, files, URLs, other hubs' names.
+
+    What `names` lists is loaded by its name; everything else behind the prefix is an address.
+    """
+
+    def network(self, address: str, *, trust: bool) -> BackboneNetwork:
+        """The network at an address; nothing is read before its `info` or `load` is asked for.
+
+        Args:
+            address: What stands behind the prefix.
+            trust: Whether a program that lies there may be run.
+
+        Raises:
+            SpecError: If it cannot be an address of this source.
+        """
+        ...
+
+
+@runtime_checkable
 class BoundHead(Protocol):
     """A head that knows its classes.
 

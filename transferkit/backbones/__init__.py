@@ -6,7 +6,8 @@
     >>> tk.backbones.info("ResNet50").image_size
     (224, 224)
 
-A name is ``source:name``; the bare name is enough where only one source has it.
+A name is ``source:name``; the bare name is enough where only one source has it. Some sources are
+open: what they do not list is an address, of a folder or a file, as in ``source:folder/of/mine``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,13 @@ from transferkit.backbones.info import Preprocessing
 from transferkit.backbones.keras_applications import KerasApplications
 from transferkit.backbones.network import LoadedBackbone
 from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
-from transferkit.spec import Backbone, BackboneInfo, BackboneNetwork, BackboneSource
+from transferkit.spec import (
+    Backbone,
+    BackboneInfo,
+    BackboneNetwork,
+    BackboneSource,
+    OpenSource,
+)
 
 __all__ = [
     "KerasNetwork",
@@ -39,6 +46,7 @@ __all__ = [
     "is_network",
     "load",
     "names",
+    "network_at",
     "register",
     "rewire",
 ]
@@ -103,7 +111,8 @@ def find(name: str) -> tuple[str, str]:
     """The (source, name) that `name` means.
 
     Args:
-        name: ``source:name``, or a bare name that only one source has.
+        name: ``source:name``, ``source:address`` of an open source, or a bare name that only one
+            source has.
 
     Raises:
         UnknownNameError: If there is none; the nearest names are named.
@@ -112,7 +121,8 @@ def find(name: str) -> tuple[str, str]:
     name = checked_name(name, verb="backbones")
     if ":" in name:
         source, bare = name.split(":", 1)
-        if bare not in _SOURCES.get(source, verb="backbones").names():
+        known = _SOURCES.get(source, verb="backbones")
+        if not bare or (bare not in known.names() and not _is_open(known)):
             raise _unknown(name)
         return source, bare
     found = [full for full in names() if full.split(":", 1)[1] == name]
@@ -132,17 +142,37 @@ def find(name: str) -> tuple[str, str]:
     return source, bare
 
 
+def network_at(name: str, *, trust: bool = False) -> BackboneNetwork | None:
+    """The network at an address of an open source; None for what a source lists by name.
+
+    Args:
+        name: As for `find`.
+        trust: Whether a program that lies there may be run: a SavedModel is one, and so is a
+            repository's ``hubconf.py``. Say so only of what comes from someone you trust.
+
+    Raises:
+        UnknownNameError: If there is no such source or name.
+        SpecError: If it cannot be an address of its source.
+    """
+    source, bare = find(name)
+    known = _SOURCES.get(source, verb="backbones")
+    if bare in known.names():
+        return None
+    return cast("OpenSource", known).network(bare, trust=trust)
+
+
 def info(name: str) -> BackboneInfo:
     """What is known of a backbone; its weights are not loaded.
 
     Args:
-        name: ``source:name``, or a bare name that only one source has.
+        name: ``source:name``, ``source:address``, or a bare name that only one source has.
 
     Raises:
         UnknownNameError: If there is none.
     """
     source, bare = find(name)
-    return _SOURCES.get(source, verb="backbones").info(bare)
+    at = network_at(name)
+    return _SOURCES.get(source, verb="backbones").info(bare) if at is None else at.info
 
 
 def load(
@@ -154,7 +184,7 @@ def load(
     """Build a backbone and fill it with weights, with variables of its own each time.
 
     Args:
-        name: ``source:name``, a bare name, or what `from_keras` gave.
+        name: ``source:name``, ``source:address``, a bare name, or what `from_keras` gave.
         input_shape: (height, width, channels) of the pixels; None for what it was trained at.
         weights: ``"pretrained"`` (the backbone's own), a name in `BackboneInfo.weights`, None
             (random), or a path to a ``.weights.h5``, ``.h5`` or ``.keras`` file.
@@ -167,8 +197,9 @@ def load(
     """
     shape = None if input_shape is None else checked_shape(input_shape)
     chosen = checked_weights(weights, verb="backbones.load")
-    if is_network(name):
-        network = cast("BackboneNetwork", name)
+    at = name if is_network(name) else network_at(cast("str", name))
+    if at is not None:
+        network = cast("BackboneNetwork", at)
         return network.load(input_shape=shape or _own_shape(network.info), weights=chosen)
     source, bare = find(cast("str", name))
     known = _SOURCES.get(source, verb="backbones")
@@ -216,6 +247,11 @@ def is_network(value: object) -> bool:
 def is_source(value: object) -> bool:
     """True for a `BackboneSource`."""
     return _has(value, "names", "info", "load")
+
+
+def _is_open(source: BackboneSource) -> bool:
+    """True for an `OpenSource`."""
+    return _has(source, "network")
 
 
 def _has(value: object, *names: str) -> bool:

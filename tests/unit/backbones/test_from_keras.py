@@ -576,6 +576,33 @@ def test_a_registered_source_stands_beside_the_others() -> None:
         tk.backbones.load("acme:anvill")
 
 
+class Shelf(Acme):
+    """An open source: names as Acme has them, and networks at addresses."""
+
+    def network(self, address: str, *, trust: bool) -> tk.backbones.KerasNetwork:
+        if not trust:
+            raise SpecError(f"shelf: {address} holds a program")
+        return tk.backbones.from_keras(chain(), name=f"shelf:{address}")
+
+
+@pytest.mark.usefixtures("_own_registry")
+def test_what_an_open_source_does_not_list_is_an_address() -> None:
+    tk.backbones.register("shelf", Shelf())
+    assert tk.backbones.find("shelf:a/b:c") == ("shelf", "a/b:c")
+    assert tk.backbones.network_at("shelf:anvil") is None
+    assert tk.backbones.info("shelf:anvil").name == "acme:anvil"
+    at = tk.backbones.network_at("shelf:a/b:c", trust=True)
+    assert at is not None
+    assert at.info.name == "shelf:a/b:c"
+    model = tk.TransferModel("shelf:a/b:c", weights=None, trust=True)
+    assert model.build(classes=2, image_size=SHAPE[:2]).output_shape == (None, 2)
+    for door in (tk.backbones.info, tk.backbones.load, tk.TransferModel):
+        with pytest.raises(SpecError, match="shelf: a/b:c holds a program"):
+            door("shelf:a/b:c")
+    with pytest.raises(UnknownNameError, match="there is no backbone called 'shelf:'"):
+        tk.backbones.find("shelf:")
+
+
 @pytest.fixture
 def _entry_points_read_again(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """For packages that the test installs, whatever earlier tests had read."""
