@@ -36,15 +36,23 @@ PLAIN = "LP-FT"
 class Recipe:
     """A plan, and what the model is given besides."""
 
-    def __init__(self, plan: tk.Plan, *, augment: tuple[Any, ...] = (), **head: Any) -> None:
+    def __init__(
+        self,
+        plan: tk.Plan,
+        *,
+        augment: tuple[Any, ...] = (),
+        views: tuple[Any, ...] = (),
+        **head: Any,
+    ) -> None:
         """Keep them.
 
         Args:
             plan: How it is trained.
-            augment: Operations.
+            augment: Operations in training.
+            views: Operations in prediction, over eight views.
             **head: Arguments of the classification head.
         """
-        self.plan, self.augment, self.head = plan, augment, head
+        self.plan, self.augment, self.views, self.head = plan, augment, views, head
 
     def model(self, model: TransferModel) -> TransferModel:
         """The model with this recipe's head and augmentation."""
@@ -92,6 +100,9 @@ RECIPES: Mapping[str, Recipe] = {
     "with wise_ft(0.5)": Recipe(tuned(averaging=tk.averaging.wise_ft(0.5))),
     "with wise_ft(), alpha chosen": Recipe(tuned(averaging=tk.averaging.wise_ft())),
     "with soup()": Recipe(tuned(averaging=tk.averaging.soup())),
+    "with views (flips, small turns)": Recipe(
+        tuned(), views=(tk.augment.flip(), tk.augment.rotate(10))
+    ),
 }
 """Each row of the table of recipes."""
 
@@ -125,6 +136,8 @@ IMBALANCED: Mapping[str, Recipe] = {
 def tried(recipe: Recipe, drawn: Drawn, seed: int) -> Trial:
     """Train by a recipe, and measure."""
     trained = recipe.model(drawn.source.model).fit(drawn.data, recipe.plan, seed=seed, verbose=0)
+    if recipe.views:
+        trained = trained.with_views(*recipe.views, views=8)
     return Trial.of(right_of(trained, drawn.test))
 
 
