@@ -32,7 +32,7 @@ CASES: Mapping[str, Any] = {
     "hue": tk.augment.hue(0.3),
     "noise": tk.augment.noise(0.2),
     "pipeline": tk.augment.pipeline(tk.augment.zoom(0.3), tk.augment.contrast(0.2)),
-    "rand_augment": tk.augment.rand_augment(3, 20, fill="nearest"),
+    "rand_augment": tk.augment.rand_augment(2, 20, fill="nearest"),
     "rotate": tk.augment.rotate(70, fill="nearest"),
     "saturation": tk.augment.saturation(0.8),
     "shear": tk.augment.shear(30, 10, fill="constant"),
@@ -124,18 +124,16 @@ def test_it_becomes_a_layer_that_acts_in_training_only(operation: Any) -> None:
     for each in (plain, network):
         each.get_layer("head_logits").set_weights(weights)
     images = rng.integers(0, 256, (6, SIDE, SIDE, 3), dtype=np.uint8)
-    clean = network.predict_on_batch(images)
-    np.testing.assert_array_equal(clean, plain.predict_on_batch(images))
+    clean = np.asarray(network(images, training=False))
+    np.testing.assert_array_equal(clean, plain(images, training=False))
     layer = network.get_layer("augmentation")
     assert layer.pipeline == tk.augment.pipeline(operation)
     made = image_keys(layer.seed, 0, np.arange(6))
     moved, _ = layer.pipeline.apply(_keras.tf().constant(images, "float32"), None, made)
-    np.testing.assert_allclose(
-        network(images, training=True), plain.predict_on_batch(moved), rtol=1e-3
-    )
-    assert not np.allclose(clean, plain.predict_on_batch(moved), rtol=1e-2)
-    network.fit(images, np.arange(6) % 2, batch_size=3, verbose=0)
-    assert int(layer.calls) == 3  # two steps here, and the call above
+    wanted = np.asarray(plain(moved, training=False))
+    np.testing.assert_allclose(network(images, training=True), wanted, rtol=1e-3)
+    assert not np.allclose(clean, wanted, rtol=1e-2)
+    assert int(layer.calls) == 1
 
 
 def test_a_saved_model_remembers_all_of_them(tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ from transferkit.spec import BackboneNetwork, ModelSpec, Target
 from transferkit.testing import freeze_policies
 
 NETWORKS = (
-    "MobileNetV2",
+    "MobileNet",
     pytest.param("EfficientNetB0", marks=pytest.mark.slow),
-    pytest.param("DenseNet121", marks=pytest.mark.slow),
+    pytest.param("MobileNetV2", marks=pytest.mark.slow),
+    pytest.param("DenseNet121", marks=pytest.mark.exhaustive),
 )
 CLASSES = Target("classes", ("ants", "bees", "wasps"))
 SHAPE = (32, 32, 3)

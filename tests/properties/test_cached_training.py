@@ -25,10 +25,10 @@ from transferkit.testing import freeze_policies
 keras, tf = _keras.keras(), _keras.tf()
 NETWORKS = (
     "VGG16",
-    "ResNet50",
     "MobileNetV2",
-    "EfficientNetB0",
+    pytest.param("EfficientNetB0", marks=pytest.mark.slow),
     pytest.param("DenseNet121", marks=pytest.mark.slow),
+    pytest.param("ResNet50", marks=pytest.mark.exhaustive),
 )
 TARGETS = np.eye(3, dtype=np.float32)
 SHAPE = (32, 32, 3)

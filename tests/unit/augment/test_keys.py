@@ -171,6 +171,22 @@ def test_the_hash_is_the_same_inside_a_graph() -> None:
     np.testing.assert_array_equal(inside, outside)
 
 
+def test_a_graph_knows_the_shapes_of_what_is_drawn() -> None:
+    import tensorflow as tf
+
+    shapes = []
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.int64)])  # type: ignore[untyped-decorator]
+    def graph(indices: Any) -> Any:
+        made = keys.fold(keys.image_keys(3, 1, indices), 2)
+        drawn = [made, keys.uniform(made, 0.0, 1.0), keys.uniform(made, 0.0, 1.0, [4, 0, 9])]
+        shapes.extend(each.shape.as_list() for each in drawn)
+        return drawn
+
+    graph(tf.range(5, dtype=tf.int64))
+    assert shapes == [[None, 2], [None], [None, 3]]
+
+
 @pytest.mark.parametrize("seed", [-1, 2**64, 0.5, "a", None, True])
 def test_what_is_no_seed_is_refused(seed: Any) -> None:
     with pytest.raises(SpecError, match=r"augment: that is no seed\. Expected a whole number"):

@@ -168,9 +168,14 @@ def test_a_grey_picture_and_four_channels_take_weights_of_three(name: str, tmp_p
 # EfficientNet's own Normalization.
 
 
-def efficientnet(mean: Any = None, variance: Any = None) -> Any:
+@pytest.fixture(scope="module")
+def drawn() -> Any:
     network = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=SHAPE)
     draw_weights(network, seed=1)
+    return network
+
+
+def adapted(network: Any, mean: Any = None, variance: Any = None) -> Any:
     layer = next(each for each in network.layers if type(each).__name__ == "Normalization")
     layer.adapt_mean.assign(np.zeros(3) if mean is None else mean)
     layer.adapt_variance.assign(np.ones(3) if variance is None else variance)
@@ -191,15 +196,17 @@ def same(given: Any, wanted: Any) -> None:
     np.testing.assert_allclose(given, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
 
 
-def test_a_network_that_was_never_adapted_gets_pixels_from_0_to_1(tmp_path: Path) -> None:
-    network = efficientnet()
+def test_a_network_that_was_never_adapted_gets_pixels_from_0_to_1(
+    drawn: Any, tmp_path: Path
+) -> None:
+    network = adapted(drawn)
     loaded = loaded_from(saved(network, tmp_path / "net.weights.h5"))
     assert loaded.preprocessing == MODES["unit"]
     same(loaded.network(pictures()), network(pictures()))
 
 
-def test_a_network_with_statistics_of_its_own_keeps_them(tmp_path: Path) -> None:
-    network = efficientnet([0.2, 0.3, 0.4], [0.04, 0.09, 0.16])
+def test_a_network_with_statistics_of_its_own_keeps_them(drawn: Any, tmp_path: Path) -> None:
+    network = adapted(drawn, [0.2, 0.3, 0.4], [0.04, 0.09, 0.16])
     loaded = loaded_from(saved(network, tmp_path / "net.weights.h5"))
     np.testing.assert_allclose(loaded.preprocessing.scale, 1 / 255 / np.array([0.2, 0.3, 0.4]))
     np.testing.assert_allclose(loaded.preprocessing.offset, [-1, -1, -1], rtol=1e-6)
@@ -207,10 +214,13 @@ def test_a_network_with_statistics_of_its_own_keeps_them(tmp_path: Path) -> None
     assert loaded.info.preprocessing == str(loaded.preprocessing)
 
 
-def test_the_published_statistics_mean_what_the_published_weights_mean(tmp_path: Path) -> None:
-    loaded = loaded_from(saved(efficientnet(MEAN, DEVIATION), tmp_path / "net.weights.h5"))
+def test_the_published_statistics_mean_what_the_published_weights_mean(
+    drawn: Any, tmp_path: Path
+) -> None:
+    loaded = loaded_from(saved(adapted(drawn, MEAN, DEVIATION), tmp_path / "net.weights.h5"))
     assert loaded.preprocessing == MODES["torch"]
-    random: Any = tk.backbones.load("EfficientNetB0", input_shape=SHAPE, weights=None)
+    with structure():
+        random: Any = tk.backbones.load("EfficientNetB0", input_shape=SHAPE, weights=None)
     assert random.preprocessing == MODES["torch"]
     assert not [x for x in random.network.layers if type(x).__name__ == "Normalization"]
     assert random.table.names[:3] == ("input_layer", "stem_conv_pad", "stem_conv")

@@ -263,7 +263,7 @@ def test_training_finds_a_source_that_hurts(stripes: tk.data.Data) -> None:
     bright[LABELS == 1] += 100
     photos = tk.data.from_arrays(bright, LABELS, val=0.4, seed=0)
     blind = tk.TransferModel(network(np.zeros((3, 3, 3, 4), np.float32)))
-    plan = tk.plans.feature_extraction(12, batch_size=2)
+    plan = tk.plans.feature_extraction(4, batch_size=4, learning_rate=1e-2)
     found = checked(blind, photos, tier="full", inits=2, plan=plan)
     assert found.verdict == "negative"
     assert found.risk_with == pytest.approx(0.5, abs=0.1)
