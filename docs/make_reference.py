@@ -45,7 +45,19 @@ ROOMS = (
     "testing",
     "transferability",
 )
-INTERNAL = ("build", "bundle", "engine", "loading", "model", "plan", "plots", "predict", "trained")
+INTERNAL = (
+    "build",
+    "bundle",
+    "continuing",
+    "engine",
+    "loading",
+    "model",
+    "plan",
+    "plots",
+    "predict",
+    "resizing",
+    "trained",
+)
 """Modules without a page: what users need of them stands at the front door."""
 
 

@@ -12,6 +12,7 @@ import contextlib
 import functools
 import importlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -71,6 +72,14 @@ def set_weights(network: Any, values: Iterable[Any]) -> None:
     for layer in network._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
+
+
+def reason_of(error: Exception) -> str:
+    """What Keras or TensorFlow said, in one line: without the list of what was being called."""
+    text = re.sub(r"\x1b\[\d+m", "", str(error))  # Keras sets what matters in bold
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith("Exception encountered when calling")]
+    return told[0] if told else type(error).__name__
 
 
 @contextlib.contextmanager

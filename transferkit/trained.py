@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from transferkit import _keras, build, bundle, evaluate, heads
+from transferkit import _keras, build, bundle, evaluate, heads, resizing
 from transferkit._text import counted, html_summary, text_summary
-from transferkit._types import FrozenDict, KerasModel, PathLike, checked_seed
+from transferkit._types import FrozenDict, ImageSize, KerasModel, PathLike, checked_seed
+from transferkit._types import image_size as as_image_size
 from transferkit.augment import Pipeline
 from transferkit.calibrate import Inference
 from transferkit.calibrate.choosing import (
@@ -26,6 +27,7 @@ from transferkit.calibrate.predictor import Predictor
 from transferkit.check import TransferCheck
 from transferkit.check.of_trained import RANDOM, TrainedTier, check_trained
 from transferkit.check.verdict import check_is_of
+from transferkit.continuing import gently, once_more
 from transferkit.data import Data, Split, decode
 from transferkit.data.bundle import check_data
 from transferkit.data.decode import resize_array
@@ -34,14 +36,14 @@ from transferkit.engine.phases import Material, run_plan
 from transferkit.engine.phases import scope as engine_scope
 from transferkit.engine.report import EngineReport
 from transferkit.errors import SpecError, explain
-from transferkit.evaluate import Evaluation
+from transferkit.evaluate import Confused, Evaluation, TopLosses
 from transferkit.freeze import Freeze
 from transferkit.history import History
 from transferkit.plan import Phase, Plan, as_plan
-from transferkit.plans import fine_tune
 from transferkit.predict import checked_batch_size
 from transferkit.predict import pictures as given_pictures
 from transferkit.running import Engine, as_engine
+from transferkit.schedules import Schedule
 from transferkit.select import LayerTable
 from transferkit.spec import Augmentation, BoundHead, Mix
 
@@ -109,6 +111,7 @@ class TrainedModel:
     ) -> TrainedModel:
         """Train on from these weights; `self` keeps its own.
 
+        This takes a plan of its own; `continue_training` goes on with the last phase as it was.
         Temperature, thresholds and a check of the transfer belong to these weights, and the result
         has none of them; views it keeps.
 
@@ -129,22 +132,84 @@ class TrainedModel:
         seed = checked_seed("fit", seed)
         engine = as_engine(engine)
         with engine_scope(engine), build.seeded(seed):
-            twin = replace(
-                self,
-                network=build.copy(self.network),
-                inference=replace(self.inference, temperature=1.0, thresholds=()),
-                transfer=None,
-            )
+            twin = self._unsettled(build.copy(self.network))
         return train(
             twin,
             data.resized(self.image_size, fit=self.about["fit"]),
-            as_plan(plan) or _again(self.plan.phases[-1]),
+            as_plan(plan) or gently(self.plan.phases[-1]),
             seed=seed,
             engine=engine,
             callbacks=callbacks,
             verbose=verbose,
             weights=_published(self.about["weights"]),
         )
+
+    def continue_training(
+        self,
+        data: Data,
+        epochs: int | None = None,
+        *,
+        learning_rate: float | Schedule | None = None,
+        seed: int = 0,
+        engine: Engine | None = None,
+        callbacks: Any = (),
+        verbose: int = 1,
+    ) -> TrainedModel:
+        """Some epochs more of the last phase: the same layers, optimizer, batches and objectives.
+
+        For a model that was still getting better when its plan ended. `fit` is for whatever is to
+        be otherwise than it was: other layers, several phases. It is a phase of its own, and what
+        a phase begins with begins anew: a schedule goes through its whole shape again, the
+        optimizer's moments start from zero, and what draws weights to their start draws them to
+        those of this model. `self` keeps its own weights, and temperature, thresholds and a check
+        of the transfer are left behind, as by `fit`.
+
+        Args:
+            data: As for `fit`.
+            epochs: How many more; None for as many as the phase had.
+            learning_rate: A number or a schedule; None for that of the phase. Behind a schedule
+                that fell, a constant of its lower end disturbs less.
+            seed: As for `fit`: the same seed goes on where the epochs that were left off.
+            engine: How it is run.
+            callbacks: Keras callbacks, one or several.
+            verbose: As for `fit`.
+
+        Raises:
+            SpecError: If the last phase solved its head, `epochs` is out of range, or the data does
+                not fit.
+        """
+        plan = once_more(self.plan.phases[-1], epochs, learning_rate)
+        return self.fit(data, plan, seed=seed, engine=engine, callbacks=callbacks, verbose=verbose)
+
+    def resized(self, image_size: ImageSize) -> TrainedModel:
+        """The same layers and weights, on pictures of another size: progressive resizing.
+
+        Training begins on small pictures, where an epoch costs a fraction, and ends on large ones:
+        ``trained.resized(224).fit(photos, plan)``. `fit`, `predict` and `evaluate` bring pictures
+        to the new size from their files or arrays, and not from the smaller ones that were trained
+        on. The result is a model of its own with copied weights. Temperature, thresholds and a
+        check of the transfer belong to the old size and are left behind; views, plan and history
+        are kept. Layers keep their configuration, so that from sides that are no multiples of 32
+        a stride may be padded otherwise than in a network that is built at the new size.
+
+        Args:
+            image_size: A side or (height, width) in pixels; its own size gives the model itself.
+
+        Raises:
+            SpecError: If that is no size.
+            BackboneError: If a layer of backbone or head cannot take it, or holds weights that
+                belong to the old one.
+
+        References:
+            Tan & Le, EfficientNetV2: Smaller Models and Faster Training, ICML 2021.
+        """
+        size = as_image_size(image_size, verb="resized")
+        if size == self.image_size:
+            return self
+        network = resizing.resized(self.network, size)
+        build.freeze(network, self.table, self.plan.phases[-1].policy(self.policy))
+        build.compile_network(network, self.bound)
+        return replace(self._unsettled(network), about={**self.about, "image_size": list(size)})
 
     def predict(
         self,
@@ -224,6 +289,47 @@ class TrainedModel:
                 given, split.labels, class_names=names, threshold=threshold, **common
             )
         return evaluate.regression(given, targets, **common)
+
+    def top_losses(
+        self, split: Split, k: int = 9, *, batch_size: int = 32, engine: Engine | None = None
+    ) -> TopLosses:
+        """The pictures of a split with the largest loss; ``.plot()`` draws them.
+
+        Whoever asks for more than this calls `evaluate` once, whose result has `top_losses` too.
+
+        Args:
+            split: ``photos.val``, say.
+            k: How many at most.
+            batch_size: Pictures at a time.
+            engine: As in `predict`.
+
+        Raises:
+            SpecError: As for `evaluate`, or if `k` is no whole number above 0.
+        """
+        return self.evaluate(split, batch_size=batch_size, engine=engine).top_losses(k)
+
+    def most_confused(
+        self,
+        split: Split,
+        min_count: int = 1,
+        *,
+        batch_size: int = 32,
+        engine: Engine | None = None,
+    ) -> tuple[Confused, ...]:
+        """The pairs of classes that are taken for each other, the most frequent first.
+
+        Args:
+            split: ``photos.val``, say.
+            min_count: The fewest pictures that a pair has to have.
+            batch_size: Pictures at a time.
+            engine: As in `predict`.
+
+        Raises:
+            SpecError: As for `evaluate`, or if `min_count` is no whole number above 0, or the
+                pictures have several labels or numbers.
+        """
+        found = self.evaluate(split, batch_size=batch_size, engine=engine)
+        return found.most_confused(min_count)
 
     def calibrate(
         self, split: Split, *, batch_size: int = 32, engine: Engine | None = None
@@ -408,6 +514,11 @@ class TrainedModel:
     def _predictor(self) -> Predictor:
         return Predictor(self.network, self.bound.activation, self.inference)
 
+    def _unsettled(self, network: KerasModel) -> TrainedModel:
+        """The same model with another network, and nothing that was found out of this one."""
+        inference = replace(self.inference, temperature=1.0, thresholds=())
+        return replace(self, network=network, inference=inference, transfer=None)
+
     def _asking(self, inference: Inference) -> TrainedModel:
         """The same model with another inference, and with what was compiled for its network."""
         made = replace(self, inference=inference)
@@ -569,11 +680,6 @@ def train(
     phases = model.plan.then(plan) if before.epochs else plan
     reports = model.engine_report.extended(report)
     return replace(model, plan=phases, history=joined, engine_report=reports)
-
-
-def _again(phase: Phase) -> Plan:
-    """Five epochs more of what trained in a phase."""
-    return fine_tune(5, freeze=phase.freeze, adapt=phase.adapt)
 
 
 def _published(weights: str) -> str | None:

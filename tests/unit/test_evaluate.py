@@ -100,6 +100,73 @@ def test_the_worst_mistakes_come_first_and_right_pictures_never() -> None:
     assert small().worst()[0].path is None
 
 
+def test_the_top_losses_are_those_of_a_loop_over_the_pictures() -> None:
+    outputs, labels = probabilities(4, pictures=40)
+    names = [f"class {i}" for i in range(4)]
+    paths = [f"{i}.jpg" for i in range(40)]
+    made = evaluate.classification(outputs, labels, class_names=names, loss=1.0, paths=paths)
+    expected = sorted(
+        (-math.log(row[label]), place, row.argmax() == label)
+        for place, (row, label) in enumerate(zip(outputs, labels, strict=True))
+    )[:-31:-1]
+    found = made.top_losses(30)
+    assert [(each.index, each.path) for each in found] == [(i, f"{i}.jpg") for _, i, _ in expected]
+    assert [each.loss for each in found] == pytest.approx([loss for loss, _, _ in expected])
+    right = [each.true == each.predicted for each in found]
+    assert right == [was for _, _, was in expected]
+    assert 0 < sum(right) < 30
+    first = found[0]
+    assert first.confidence == outputs[first.index].max()
+    mistakes = [dataclasses.astuple(each) for each in made.worst(40)]
+    told = [dataclasses.astuple(each) for each in made.top_losses(40)]
+    assert [each for each in told if each[2] != each[3]] == mistakes
+
+
+def test_of_equal_losses_the_first_picture_comes_first() -> None:
+    same = evaluate.classification(
+        np.full((5, 2), 0.5), [0, 1, 0, 1, 0], class_names=ANT_BEE, loss=0.7
+    )
+    assert [each.index for each in same.top_losses(3)] == [0, 1, 2]
+    assert len(same.top_losses()) == 5
+
+
+def test_top_losses_print_as_a_table() -> None:
+    found = small(paths=[f"{i}.jpg" for i in range(4)]).top_losses(2)
+    assert str(found).splitlines() == [
+        "val: the 2 largest losses of 4 pictures",
+        "",
+        "picture  predicted  true  confidence    loss",
+        "3.jpg    ant        bee       0.9500  2.9957",
+        "1.jpg    ant        bee       0.6000  0.9163",
+    ]
+    assert str(small().top_losses(1)).startswith("val: the largest loss of 4 pictures\n")
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, True, None])
+def test_a_number_of_top_losses_below_one_is_refused(k: Any) -> None:
+    with pytest.raises(SpecError, match=r"evaluation\.top_losses: k is out of range.*k=9"):
+        small().top_losses(k)
+
+
+def test_the_top_losses_of_labels_and_of_numbers() -> None:
+    outputs = [[0.9, 0.2], [0.6, 0.3], [0.1, 0.2]]
+    labels = evaluate.multilabel(outputs, [[1, 0]] * 3, class_names=["a", "b"], loss=0.2)
+    wrong, right, surer = labels.top_losses(3)
+    assert (wrong.index, wrong.predicted, wrong.confidence) == (2, "-", 0.9)
+    # Nothing is wrong: the label that it was least sure of.
+    assert (right.index, right.true, right.predicted) == (1, "a", "a")
+    assert right.confidence == 0.6
+    assert surer.confidence == 0.8
+    assert right.loss == pytest.approx(-np.log([0.6, 0.7]).mean())
+    numbers = evaluate.regression([1.0, 5.0, 2.5], [1.0, 2.0, 2.0], loss=0.0)
+    assert [(each.index, each.loss) for each in numbers.top_losses()] == [
+        (1, 9.0),
+        (2, 0.25),
+        (0, 0.0),
+    ]
+    assert str(numbers.top_losses(1)).splitlines()[-1].split() == ["1", "5", "2", "9.0000"]
+
+
 def test_metrics_hold_the_loss_and_every_summary() -> None:
     made = small()
     averages = ["macro_precision", "macro_recall", "macro_f1"]
@@ -260,6 +327,49 @@ def test_pictures_that_are_not_known_are_asked_for() -> None:
     assert shown.show_errors().axes
 
 
+def test_top_losses_are_drawn_with_prediction_truth_and_loss() -> None:
+    asked = []
+
+    def images(index: int) -> Array:
+        asked.append(index)
+        return np.full((4, 4, 3), index, np.uint8)
+
+    figure = small(images=images).plot_top_losses(3)
+    figure.savefig(io.BytesIO())
+    assert asked == [3, 1, 2]
+    titles = [axes.get_title() for axes in figure.axes[:3]]
+    assert titles == [
+        "ant 95%\nis bee\nloss 3.00",
+        "ant 60%\nis bee\nloss 0.92",
+        "bee 80%\nis bee\nloss 0.22",
+    ]
+    number = evaluate.regression([2.5], [2.0], loss=0.0, images=images).plot_top_losses()
+    assert number.axes[0].get_title() == "2.5\nis 2\nloss 0.25"
+    with pytest.raises(SpecError, match=r"plot_top_losses\(\): the pictures are not known"):
+        small().plot_top_losses()
+
+
+def test_results_are_drawn_whether_right_or_wrong_and_the_same_each_time() -> None:
+    outputs, labels = probabilities(4, pictures=30)
+    made = evaluate.classification(
+        outputs, labels, class_names="abcd", loss=1.0, images=lambda i: np.full((2, 2), i, np.uint8)
+    )
+    once, again = (made.show_results(12) for _ in range(2))
+    titles = [axes.get_title() for axes in once.axes]
+    assert titles == [axes.get_title() for axes in again.axes]
+    places = [
+        int(np.asarray(axes.images[0].get_array())[0, 0]) for axes in once.axes if axes.images
+    ]
+    assert len(set(places)) == 12 < max(places)
+    for place, title in zip(places, titles, strict=False):
+        said = int(outputs[place].argmax())
+        assert title == f"{'abcd'[said]} {outputs[place, said]:.0%}\nis {'abcd'[labels[place]]}"
+    right = [title[0] == title[-1] for title in titles[:12]]
+    assert 0 < sum(right) < 12
+    with pytest.raises(SpecError, match=r"show_results: n is out of range"):
+        made.show_results(0)
+
+
 def test_no_mistakes_cannot_be_shown() -> None:
     made = evaluate.classification(np.eye(2), [0, 1], class_names=ANT_BEE, loss=0.0)
     assert made.worst() == ()
@@ -291,6 +401,13 @@ def test_the_most_confused_classes_are_those_of_a_loop_over_the_pictures() -> No
     assert made.most_confused(3) == tuple(each for each in found if each.count >= 3)
     with pytest.raises(SpecError, match=r"evaluation\.most_confused: .*min_count=0"):
         made.most_confused(0)
+
+
+def test_labels_and_numbers_are_not_taken_for_each_other() -> None:
+    labels = evaluate.multilabel([[0.1, 0.2]], [[1, 0]], class_names=["a", "b"], loss=0.2)
+    for made in (labels, evaluate.regression([1.0], [2.0], loss=0.0)):
+        with pytest.raises(SpecError, match=r"most_confused: .*Received: evaluation='[MR].*top_lo"):
+            made.most_confused()
 
 
 @pytest.mark.parametrize("normalize", [False, True])
@@ -343,7 +460,7 @@ def test_the_arrays_of_an_evaluation_are_its_own() -> None:
 
 @pytest.mark.parametrize("n", [0, -3])
 def test_a_number_of_mistakes_below_one_is_refused(n: int) -> None:
-    with pytest.raises(SpecError, match=r"evaluation\.worst: that is no number of mistakes.*n="):
+    with pytest.raises(SpecError, match=r"evaluation\.worst: n is out of range.*n="):
         small().worst(n)
 
 

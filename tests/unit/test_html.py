@@ -125,6 +125,7 @@ SHOWN: dict[str, Callable[[], Any]] = {
     "LayerTable": lambda: LayerTable.of((EVIL, "InputLayer", 0, 0), block_names=(OTHER,)),
     "Pipeline": lambda: tk.augment.pipeline(Hostile()),
     "Classification": lambda: trained().evaluate(photos().train),
+    "TopLosses": lambda: trained().evaluate(photos().train).top_losses(2),
     "Multilabel": labelled,
     "Regression": numbered,
     "Ranking": ranking,

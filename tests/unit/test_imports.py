@@ -25,10 +25,11 @@ STAIRS: tuple[tuple[str, frozenset[str]], ...] = tuple(
         # and pure functions, so they stand here although they are used after training.
         (
             "descriptions",
-            "select freeze adapt schedules averaging plan plans spec running history plots",
+            "select freeze adapt schedules averaging plan plans continuing spec running history "
+            "plots",
         ),
         ("materials", "backbones heads objectives augment data transferability"),
-        ("assembly", "build engine"),
+        ("assembly", "build resizing engine"),
         (
             "after training",
             "predict evaluate rate_search bundle ranking check recommend calibrate interpret",

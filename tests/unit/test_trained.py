@@ -27,7 +27,6 @@ from transferkit.errors import (
     SpecError,
     UnknownNameError,
 )
-from transferkit.trained import _again
 
 Array = np.ndarray[Any, Any]
 
@@ -313,6 +312,19 @@ def test_classes_are_scored_as_scikit_learn_scores_them(trained: Any, photos: An
     worst = found.worst(1)[0]
     assert worst.loss == pytest.approx(-np.log(outputs[worst.index, truths[worst.index]]), rel=1e-4)
     np.testing.assert_array_equal(found.images(worst.index), photos.val.pixels()[worst.index])
+
+
+def test_top_losses_and_confusions_are_those_of_the_evaluation(trained: Any, photos: Any) -> None:
+    found = trained.evaluate(photos.val)
+    assert list(trained.top_losses(photos.val, 3)) == list(found.top_losses(3))
+    assert len(trained.top_losses(photos.val)) == 9
+    pairs = trained.most_confused(photos.val)
+    assert pairs == found.most_confused() != ()
+    assert trained.most_confused(photos.val, 99) == ()
+    figure = trained.top_losses(photos.val, 2).plot()
+    first, second = (axes.images[0].get_array() for axes in figure.axes)
+    drawn = [photos.val.pixels()[each.index] for each in found.top_losses(2)]
+    np.testing.assert_array_equal([first, second], drawn)
 
 
 def test_one_logit_is_scored_as_two_classes() -> None:
@@ -681,11 +693,3 @@ def test_arrays_of_another_range_are_predicted_with_it(trained: Any) -> None:
         trained.predict(wide)
     with pytest.raises(SpecError, match="pixel_range is no range"):
         trained.predict(wide, pixel_range=(1, 0))
-
-
-def test_training_on_takes_up_what_trained_last() -> None:
-    top, lora = tk.select.top_blocks(1), tk.adapt.lora(2)
-    assert [each.policy(tk.freeze.nothing()) for each in _again(tk.Phase(1, top))] == [
-        tk.freeze.only(top)
-    ]
-    assert [(each.epochs, each.adapt) for each in _again(tk.Phase(1, adapt=lora))] == [(5, lora)]

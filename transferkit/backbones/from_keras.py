@@ -86,7 +86,8 @@ class KerasNetwork:
             raise BackboneError(
                 explain(
                     "load",
-                    f"{self.about.name} cannot be built for these pictures ({_reason(error)})",
+                    f"{self.about.name} cannot be built for these pictures "
+                    f"({_keras.reason_of(error)})",
                     expected=f"(height, width, channels) that fit {own}, and layers that can be "
                     "made again from their configuration",
                     received={"input_shape": input_shape},
@@ -248,13 +249,6 @@ def _check_names(model: KerasModel) -> None:
                 mend="Give those layers another name=...",
             )
         )
-
-
-def _reason(error: Exception) -> str:
-    text = re.sub(r"\x1b\[\d+m", "", str(error))  # Keras sets what matters in bold
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith("Exception encountered when calling")]
-    return told[0] if told else type(error).__name__
 
 
 def _rule(value: str | Preprocessing) -> Preprocessing:

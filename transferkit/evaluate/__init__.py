@@ -23,8 +23,9 @@ recall of one without pictures. Macro averages are over all classes, such ones i
 from __future__ import annotations
 
 from transferkit.evaluate.classes import Classification, classification
-from transferkit.evaluate.evaluation import Evaluation, Mistake
+from transferkit.evaluate.evaluation import Evaluation
 from transferkit.evaluate.labels import Multilabel, multilabel
+from transferkit.evaluate.outcomes import Mistake, Outcome, TopLosses
 from transferkit.evaluate.reliability import (
     Probabilities,
     Reliability,
@@ -41,9 +42,11 @@ __all__ = [
     "Evaluation",
     "Mistake",
     "Multilabel",
+    "Outcome",
     "Probabilities",
     "Regression",
     "Reliability",
+    "TopLosses",
     "classification",
     "expected_calibration_error",
     "multilabel",

@@ -13,7 +13,8 @@ import numpy as np
 from transferkit import plots
 from transferkit._text import counted
 from transferkit.evaluate import inputs, scores
-from transferkit.evaluate.evaluation import Images, pictures
+from transferkit.evaluate.evaluation import pictures
+from transferkit.evaluate.outcomes import Images
 from transferkit.evaluate.reliability import Probabilities
 from transferkit.evaluate.scores import Array, ClassScore, Confused
 
@@ -173,7 +174,7 @@ def classification(
         loss: The mean loss.
         split: What the pictures are called.
         paths: The pictures' files, one each, where they have any.
-        images: From a picture's place to its pixels, for `Evaluation.show_errors`.
+        images: From a picture's place to its pixels, for figures of them.
 
     Raises:
         DataError: If there are no pictures, shapes disagree, outputs are no probabilities, or a

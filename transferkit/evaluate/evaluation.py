@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
-from transferkit._figures import image_grid
-from transferkit._text import html_table, json_number, shortened, text_table
-from transferkit.data.decode import decode
+from transferkit._text import html_table, json_number, text_table
 from transferkit.errors import SpecError, explain
 from transferkit.evaluate import inputs
-from transferkit.evaluate.scores import Array
+from transferkit.evaluate.outcomes import Images, Mistake, Outcome, TopLosses, drawn
+from transferkit.evaluate.scores import Array, Confused
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Evaluation", "Images", "Mistake", "pictures"]
-
-Images = Callable[[int], Any]
-"""From a picture's place in the split to its pixels ``(height, width, channels)``, 0..255."""
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A picture that was predicted wrongly.
-
-    Attributes:
-        index: Its place in the split.
-        path: Its file, where that is known.
-        true: What it is: a class, labels joined by commas ("-" for none), or numbers.
-        predicted: What it was predicted as, in the same form.
-        confidence: The probability of the predicted class; of the wrong label that the network was
-            surest of; NaN for numbers.
-        loss: How bad it is: cross-entropy, its mean over the labels, or the mean squared error.
-    """
-
-    index: int
-    path: str | None
-    true: str
-    predicted: str
-    confidence: float
-    loss: float
+__all__ = ["Evaluation", "pictures"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -59,7 +31,7 @@ class Evaluation:
         truths: What would have been right.
         names: The classes, labels or numbers in the order of the outputs.
         paths: The pictures' files, where they are known.
-        images: From a picture's place to its pixels, for `show_errors`, where that is known.
+        images: From a picture's place to its pixels, for figures, where that is known.
     """
 
     split: str
@@ -82,7 +54,7 @@ class Evaluation:
 
     @property
     def errors(self) -> Array:
-        """How bad each picture's prediction is ``(pictures,)``; see `Mistake.loss`."""
+        """How bad each picture's prediction is ``(pictures,)``; see `Outcome.loss`."""
         raise NotImplementedError
 
     def worst(self, n: int = 9) -> tuple[Mistake, ...]:
@@ -93,8 +65,88 @@ class Evaluation:
         """
         most = inputs.count("evaluation.worst", "n", n)
         wrong = np.flatnonzero(self._wrong())
-        order = wrong[np.argsort(-self.errors[wrong], kind="stable")][:most]
-        return tuple(self._mistake(int(place)) for place in order)
+        return tuple(Mistake(*self._outcome(place)) for place in self._ordered(wrong)[:most])
+
+    def top_losses(self, k: int = 9) -> TopLosses:
+        """The pictures with the largest loss, the largest first, whether right or wrong.
+
+        Wrong labels and pictures of two things at once are found among them; `worst` has the
+        mistakes alone. The loss of a picture is its cross-entropy or squared error, without class
+        weights, focus or label smoothing. Of equal ones the first in the split comes first.
+
+        Args:
+            k: How many at most.
+
+        Raises:
+            SpecError: If `k` is no whole number above 0.
+
+        Example:
+            >>> import numpy as np
+            >>> from transferkit import evaluate
+            >>> outputs = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+            >>> made = evaluate.classification(
+            ...     outputs, [0, 1, 1], class_names=("ant", "bee"), loss=0.41
+            ... )
+            >>> made.top_losses(2)
+            val: the 2 largest losses of 3 pictures
+            <BLANKLINE>
+            picture  predicted  true  confidence    loss
+            1        ant        bee       0.6000  0.9163
+            2        bee        bee       0.8000  0.2231
+        """
+        most = inputs.count("evaluation.top_losses", "k", k)
+        places = self._ordered(np.arange(self.count))[:most]
+        outcomes = tuple(Outcome(*self._outcome(place)) for place in places)
+        return TopLosses(self.split, self.count, outcomes, self.images)
+
+    def plot_top_losses(self, k: int = 9) -> Figure:
+        """The pictures of `top_losses`, as `TopLosses.plot` draws them.
+
+        Args:
+            k: How many at most.
+
+        Raises:
+            SpecError: If `k` is no whole number above 0, or neither `images` nor `paths` is known.
+            DecodeError: If a picture's file cannot be read.
+            MissingExtraError: If matplotlib is not installed.
+        """
+        return self.top_losses(k).plot()
+
+    def show_results(self, n: int = 9) -> Figure:
+        """Some pictures, the same ones each time, with what they were predicted as and are.
+
+        Chosen at random and not by their loss: what the model is like on an ordinary picture.
+
+        Args:
+            n: How many to draw at most.
+
+        Raises:
+            SpecError: If `n` is no whole number above 0, or neither `images` nor `paths` is known.
+            DecodeError: If a picture's file cannot be read.
+            MissingExtraError: If matplotlib is not installed.
+        """
+        verb = "evaluation.show_results()"
+        most = inputs.count("evaluation.show_results", "n", n)
+        places = np.sort(np.random.default_rng(0).permutation(self.count)[:most])
+        outcomes = [Outcome(*self._outcome(int(place))) for place in places]
+        return drawn(outcomes, self.images, verb=verb)
+
+    def most_confused(self, min_count: int = 1) -> tuple[Confused, ...]:
+        """The pairs of classes that are taken for each other; see `Classification.most_confused`.
+
+        Raises:
+            SpecError: If a picture has several labels or numbers, none of which is taken for
+                another.
+        """
+        raise SpecError(
+            explain(
+                "evaluation.most_confused",
+                "the pictures have several labels or numbers, and none is taken for another",
+                expected="an evaluation of one class per picture",
+                received={"evaluation": type(self).__name__},
+                mend="evaluation.top_losses(9) has the pictures that it was most wrong about.",
+            )
+        )
 
     def show_errors(self, n: int = 16) -> Figure:
         """The pictures of the worst mistakes, with what they are and what they were taken for.
@@ -117,8 +169,7 @@ class Evaluation:
             raise SpecError(
                 explain(verb, "there is no mistake to show", expected="at least one mistake")
             )
-        pictures = [self._pixels(mistake) for mistake in mistakes]
-        return image_grid(pictures, [_title(each) for each in mistakes], needed_for=verb)
+        return drawn(mistakes, self.images, verb=verb)
 
     def to_config(self) -> dict[str, Any]:
         """The scores in a JSON-ready form, without outputs and pictures."""
@@ -153,37 +204,16 @@ class Evaluation:
     def _table(self) -> tuple[list[str], list[list[str]]]:
         raise NotImplementedError
 
-    def _mistake(self, place: int) -> Mistake:
-        path = None if self.paths is None else self.paths[place]
-        return Mistake(place, path, *self._told(place), float(self.errors[place]))
+    def _ordered(self, places: Array) -> list[int]:
+        """Places in the split, those with the largest loss first."""
+        order = places[np.argsort(-self.errors[places], kind="stable")]
+        return [int(place) for place in order]
 
-    def _pixels(self, mistake: Mistake) -> Any:
-        if self.images is not None:
-            return self.images(mistake.index)
-        if mistake.path is not None:
-            return _read(mistake.path)
-        raise SpecError(
-            explain(
-                "evaluation.show_errors()",
-                "the pictures are not known",
-                expected="an evaluation that was made with images= or paths=",
-                mend="dataclasses.replace(evaluation, images=lambda index: pixels[index])",
-            )
-        )
+    def _outcome(self, place: int) -> tuple[int, str | None, str, str, float, float]:
+        path = None if self.paths is None else self.paths[place]
+        return place, path, *self._told(place), float(self.errors[place])
 
 
 def pictures(count: int) -> str:
     """The number of pictures, in words."""
     return f"{count} picture{'s' * (count != 1)}"
-
-
-def _title(mistake: Mistake) -> str:
-    sure = "" if np.isnan(mistake.confidence) else f" {mistake.confidence:.0%}"
-    return f"{shortened(mistake.predicted, 20)}{sure}\nis {shortened(mistake.true, 22)}"
-
-
-def _read(path: str) -> Array:
-    """One picture for the eye: as the model saw it, and no larger than it is drawn."""
-    picture = Image.fromarray(decode(path, image_size=None))
-    picture.thumbnail((320, 320))
-    return np.asarray(picture)

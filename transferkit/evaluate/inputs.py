@@ -185,7 +185,7 @@ def thresholds(
 
 
 def count(verb: str, name: str, value: int) -> int:
-    """A number of things to show.
+    """A number of things to show or to ask for.
 
     Raises:
         SpecError: If it is no whole number above 0.
@@ -195,7 +195,7 @@ def count(verb: str, name: str, value: int) -> int:
         raise SpecError(
             explain(
                 verb,
-                "that is no number of mistakes",
+                f"{name} is out of range",
                 expected="a whole number above 0",
                 received={name: value},
                 mend=f"{verb}({name}=9)",

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from transferkit.evaluate import inputs, scores
-from transferkit.evaluate.evaluation import Images, pictures
+from transferkit.evaluate.evaluation import pictures
+from transferkit.evaluate.outcomes import Images
 from transferkit.evaluate.reliability import Probabilities
 from transferkit.evaluate.scores import Array, ClassScore
 
@@ -93,7 +94,7 @@ class Multilabel(Probabilities):
     def _told(self, place: int) -> tuple[str, str, float]:
         wrong = self.predicted[place] != self.truths[place]
         decided = np.where(self.predicted[place] == 1, self.outputs[place], 1 - self.outputs[place])
-        surest = float(decided[wrong].max())
+        surest = float(decided[wrong].max() if wrong.any() else decided.min())
         return self._labels(self.truths[place]), self._labels(self.predicted[place]), surest
 
     def _labels(self, row: Array) -> str:
@@ -133,7 +134,7 @@ def multilabel(
             each label.
         split: What the pictures are called.
         paths: The pictures' files, one each, where they have any.
-        images: From a picture's place to its pixels, for `Evaluation.show_errors`.
+        images: From a picture's place to its pixels, for figures of them.
 
     Raises:
         DataError: If there are no pictures, shapes disagree, outputs are no probabilities, or a

@@ -11,7 +11,8 @@ import numpy as np
 
 from transferkit._text import shortened
 from transferkit.evaluate import inputs, scores
-from transferkit.evaluate.evaluation import Evaluation, Images, pictures
+from transferkit.evaluate.evaluation import Evaluation, pictures
+from transferkit.evaluate.outcomes import Images
 from transferkit.evaluate.scores import Array
 
 __all__ = ["Regression", "regression"]
@@ -105,7 +106,7 @@ def regression(
         names: What the numbers are called; None for ``output 0`` and so on.
         split: What the pictures are called.
         paths: The pictures' files, one each, where they have any.
-        images: From a picture's place to its pixels, for `Evaluation.show_errors`.
+        images: From a picture's place to its pixels, for figures of them.
 
     Raises:
         DataError: If there are no pictures, or shapes disagree.
