@@ -174,7 +174,7 @@ def test_the_hash_is_the_same_inside_a_graph() -> None:
 def test_a_graph_knows_the_shapes_of_what_is_drawn() -> None:
     import tensorflow as tf
 
-    shapes = []
+    shapes: list[Any] = []
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.int64)])  # type: ignore[untyped-decorator]
     def graph(indices: Any) -> Any:
