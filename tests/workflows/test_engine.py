@@ -118,12 +118,6 @@ def test_fixed_views_and_mixed_labels_are_cached_exactly(tmp_path: Path) -> None
     assert extracted(cached) == [2 * train + COUNT // 4, 0]
 
 
-def test_fresh_pixels_go_through_the_compiled_prefix(tmp_path: Path) -> None:
-    trained = fit(engine(tmp_path), "fresh", tk.augment.rotate(30))
-    assert [phase.cached for phase in trained.engine_report] == [False, False]
-    assert extracted(trained) == [COUNT // 4, 0], "the validation pictures, once"
-
-
 def test_a_phase_that_trains_more_reads_what_the_first_one_kept(tmp_path: Path) -> None:
     store = engine(tmp_path)
     model = TransferModel(tiny()).freeze(tk.freeze.backbone())
@@ -262,7 +256,7 @@ def test_a_run_that_goes_on_computes_features_of_the_weights_that_were_restored(
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_frozen_layers_are_compiled_once_for_all_splits_and_phases(
+def test_fresh_pixels_go_through_frozen_layers_that_are_compiled_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
@@ -275,6 +269,7 @@ def test_frozen_layers_are_compiled_once_for_all_splits_and_phases(
     monkeypatch.setattr(by_tensorflow, "traced", noted)
     trained = fit(engine(tmp_path), "fresh", tk.augment.rotate(30))
     assert [phase.cached for phase in trained.engine_report] == [False, False]
+    assert extracted(trained) == [COUNT // 4, 0], "the validation pictures, once"
     cuts = {phase.cut for phase in trained.engine_report}
     assert len(made) <= len(cuts) + 1, "one for each cut, one for both at once"
 

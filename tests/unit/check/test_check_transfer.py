@@ -304,10 +304,24 @@ def test_without_the_source_the_better_of_two_ways_counts(
     assert found.mean() == pytest.approx(0.2)
 
 
-def test_without_a_plan_the_default_is_trained(held_out: tk.data.Data) -> None:
+@pytest.mark.parametrize(("tier", "epochs"), [("curve", 2), ("full", 10)])
+def test_without_a_plan_the_default_is_trained(
+    held_out: tk.data.Data, tier: str, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AskedError(Exception):
+        """With the plan that was to be trained."""
+
+    def fit(self: tk.TransferModel, data: tk.data.Data, plan: tk.Plan, **how: Any) -> Any:
+        raise AskedError(plan)
+
     model = tk.TransferModel(network(edges())).freeze(tk.freeze.backbone())
     assert model.default_plan(held_out) == tk.plans.linear_probe()
-    assert checked(model, held_out, tier="curve", inits=2).verdict == "positive"
+    longer = tk.plans.feature_extraction(10)
+    monkeypatch.setattr(tk.TransferModel, "default_plan", lambda self, data: longer)
+    monkeypatch.setattr(tk.TransferModel, "fit", fit)
+    with pytest.raises(AskedError) as caught:
+        checked(model, held_out, tier=tier, inits=2)
+    assert caught.value.args == (tk.plans.feature_extraction(epochs),)
 
 
 def test_what_cannot_be_trained_is_refused(stripes: tk.data.Data, held_out: tk.data.Data) -> None:
