@@ -6,6 +6,7 @@ longer, and ``TRANSFERKIT_ASSETS`` says where the real pictures and weights lie.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -68,6 +69,12 @@ def _own_cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TRANSFERKIT_CACHE", str(folder))
     yield
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 class Install(Protocol):
