@@ -5,8 +5,9 @@
     python docs/run_blocks.py transferkit/select.py # the docstrings of one module
 
 The blocks of one page share their names and run in order, each page in a process and a working
-folder of its own. A docstring shares with nobody. The folder holds what the examples speak of (see
-``make_workplace.py``).
+folder of its own. A docstring shares its names with nobody, but all modules have one process: to
+start TensorFlow for each took longer than their examples. The folder holds what the examples speak
+of (see ``make_workplace.py``).
 
 Python is marked ``python`` or ``pycon`` in a fence; what must not run is marked as what it is
 (``bash``, ``text``, ``{toctree}``, ...). A fence without a mark is a failure, so that no example
@@ -19,6 +20,7 @@ import argparse
 import ast
 import doctest
 import io
+import itertools
 import json
 import os
 import re
@@ -29,10 +31,9 @@ import tempfile
 import textwrap
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,9 +54,9 @@ NOT_RUN = frozenset(
     | {"{toctree}"}  # read by Sphinx
 )
 AT_ONCE = 2
-"""Pages that run at a time: most of a small example's time is Python, on one core."""
+"""Processes that run at a time: most of a small example's time is Python, on one core."""
 SECONDS = 1800
-"""A page that takes longer has hung."""
+"""A process that takes longer has hung."""
 
 Kind = Literal["script", "session", "unmarked"]
 
@@ -177,14 +178,16 @@ def _run_session(block: Block, path: str, names: dict[str, Any]) -> str | None:
     return report.getvalue() if failed else None
 
 
-def run_file(path: Path, results: Path) -> None:
-    """Run the examples of one file in this process and folder; a line of `results` for each."""
-    page = _namespace()
+def run_files(paths: Sequence[Path], results: Path) -> None:
+    """Run the examples of files in this process and folder; a line of `results` for each."""
     with results.open("w", encoding="utf-8") as out:
-        for block in blocks_of(path):
-            error = run_block(block, str(path), _namespace() if block.alone else page)
-            out.write(json.dumps(error) + "\n")
-            out.flush()
+        for path in paths:
+            page = _namespace()
+            for block in blocks_of(path):
+                began = time.perf_counter()
+                error = run_block(block, str(path), _namespace() if block.alone else page)
+                out.write(json.dumps([error, time.perf_counter() - began]) + "\n")
+                out.flush()
 
 
 def _namespace() -> dict[str, Any]:
@@ -193,31 +196,35 @@ def _namespace() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file's examples: for each the error, or None; and what they printed."""
+    """What became of one file's examples.
+
+    Attributes:
+        errors: For each what went wrong, or None.
+        printed: What their process printed.
+        seconds: How long they ran.
+    """
 
     errors: list[str | None]
     printed: str
     seconds: float
 
 
-def run_apart(path: Path, count: int, workplace: Path, folder: Path) -> Outcome:
-    """Run the examples of one file in a process and a working folder of their own.
+def run_apart(files: Mapping[Path, int], workplace: Path, folder: Path) -> list[Outcome]:
+    """Run the examples of some files in a process and a working folder of their own.
 
     Args:
-        path: The file.
-        count: How many examples it has.
+        files: The files, and how many examples each has.
         workplace: The folder that make_workplace.py filled; it is copied.
         folder: The working folder to make.
 
     Returns:
-        The outcome. An example that the process did not live to report has failed.
+        The outcome of each. An example that the process did not live to report has failed.
     """
     shutil.copytree(workplace, folder)
     results = folder.with_suffix(".results")
-    command = [sys.executable, __file__, "--in-this-process", str(results), str(path)]
+    command = [sys.executable, __file__, "--in-this-process", str(results), *map(str, files)]
     environment = {**os.environ, **ENVIRONMENT, "KERAS_HOME": str(folder / ".keras")}
     environment["TRANSFERKIT_CACHE"] = str(folder / ".transferkit")
-    began = time.perf_counter()
     try:
         done = subprocess.run(
             command,
@@ -234,11 +241,13 @@ def run_apart(path: Path, count: int, workplace: Path, folder: Path) -> Outcome:
         printed, ending = done.stdout, f"the process ended with code {done.returncode}"
     except subprocess.TimeoutExpired as error:
         printed, ending = str(error.stdout or ""), f"still running after {SECONDS} seconds"
-    seconds = time.perf_counter() - began
     lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-    errors: list[str | None] = [json.loads(line) for line in lines]
-    errors += [f"not finished: {ending}"] * (count - len(errors))
-    return Outcome(errors, printed, seconds)
+    told = itertools.chain(map(json.loads, lines), itertools.repeat([f"not finished: {ending}", 0]))
+    outcomes = []
+    for count in files.values():
+        ran = list(itertools.islice(told, count))
+        outcomes.append(Outcome([error for error, _ in ran], printed, sum(s for _, s in ran)))
+    return outcomes
 
 
 # ---------------------------------------------------------------------------------- the command
@@ -248,6 +257,13 @@ def default_files() -> list[Path]:
     """README.md, the pages of docs/ and the modules of the package."""
     pages = sorted((ROOT / "docs").rglob("*.md"))
     return [ROOT / "README.md", *pages, *sorted((ROOT / "transferkit").rglob("*.py"))]
+
+
+def in_processes(counts: Mapping[Path, int]) -> list[dict[Path, int]]:
+    """Which files share a process: all modules do, and no pages; the longest comes first."""
+    modules = {path: count for path, count in counts.items() if path.suffix == ".py"}
+    pages = [{path: count} for path, count in counts.items() if path not in modules]
+    return [modules, *pages] if modules else pages
 
 
 def run_all(files: Sequence[Path]) -> int:
@@ -261,13 +277,15 @@ def run_all(files: Sequence[Path]) -> int:
     with tempfile.TemporaryDirectory(prefix="examples-") as temporary:
         workplace = Path(temporary, "workplace")
         make_workplace(workplace)
-        folders = (Path(temporary, str(number)) for number in range(len(found)))
-        counts = map(len, found.values())
+        groups = in_processes({path: len(blocks) for path, blocks in found.items()})
+        folders = (Path(temporary, str(number)) for number in range(len(groups)))
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            outcomes = pool.map(run_apart, found, counts, repeat(workplace), folders)
-            for (path, blocks), outcome in zip(found.items(), outcomes, strict=True):
-                bad = report(path, blocks, outcome)
-                passed, failed = passed + len(blocks) - bad, failed + bad
+            outcomes = pool.map(run_apart, groups, itertools.repeat(workplace), folders)
+            for path, outcome in zip(
+                itertools.chain(*groups), itertools.chain.from_iterable(outcomes), strict=True
+            ):
+                bad = report(path, found[path], outcome)
+                passed, failed = passed + len(found[path]) - bad, failed + bad
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
@@ -310,7 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.in_this_process:
         sys.path[0] = ""  # a user's script has its own folder there, and not this one
-        run_file(options.files[0], options.in_this_process)
+        run_files(options.files, options.in_this_process)
         return 0
     return run_all([path.resolve() for path in options.files] or default_files())
 

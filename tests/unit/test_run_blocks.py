@@ -24,11 +24,12 @@ def names() -> dict[str, object]:
     return {"__name__": "__main__"}
 
 
-def outcome_of(path: Path, folder: Path) -> list[str | None]:
+def outcome_of(*paths: Path, folder: Path) -> list[list[str | None]]:
     workplace = folder / "workplace"
     workplace.mkdir()
     (workplace / "flowers").mkdir()
-    return run_apart(path, len(blocks_of(path)), workplace, folder / "here").errors
+    counts = {path: len(blocks_of(path)) for path in paths}
+    return [outcome.errors for outcome in run_apart(counts, workplace, folder / "here")]
 
 
 def test_a_python_block_is_found_with_the_line_it_begins_on() -> None:
@@ -161,7 +162,7 @@ def test_every_docstring_of_a_module_is_found(tmp_path: Path) -> None:
 
 def test_a_docstring_sees_the_names_of_no_other(tmp_path: Path) -> None:
     path = page(tmp_path, MODULE, name="module.py")
-    errors = outcome_of(path, tmp_path)
+    (errors,) = outcome_of(path, folder=tmp_path)
     assert [error is None for error in errors].count(False) == 1
     (error,) = filter(None, errors)
     assert "NameError: name 'one' is not defined" in error
@@ -179,7 +180,7 @@ def test_examples_run_in_a_folder_of_their_own(tmp_path: Path) -> None:
         "open('made.txt', 'w').close()",
         "```",
     )
-    assert outcome_of(path, tmp_path) == [None]
+    assert outcome_of(path, folder=tmp_path) == [[None]]
     assert (tmp_path / "here" / "made.txt").exists()
     assert not (tmp_path / "workplace" / "made.txt").exists()
 
@@ -188,13 +189,35 @@ def test_blocks_after_the_death_of_the_process_have_failed(tmp_path: Path) -> No
     ending = "```python\nimport os\nos._exit(3)\n```"
     path = page(tmp_path, "```python\nx = 1\n```", ending, "```python\nx = 2\n```")
     lost = "not finished: the process ended with code 3"
-    assert outcome_of(path, tmp_path) == [None, lost, lost]
+    assert outcome_of(path, folder=tmp_path) == [[None, lost, lost]]
+
+
+def test_files_in_one_process_share_no_names(tmp_path: Path) -> None:
+    pages = [
+        page(tmp_path, "```python\nx = 1\n```", name="one.md"),
+        page(tmp_path, "```python\nx + 1\n```", "```python\nx = 2\n```", name="two.md"),
+    ]
+    one, (failed, passed) = outcome_of(*pages, folder=tmp_path)
+    assert one == [None]
+    assert failed is not None
+    assert "NameError: name 'x' is not defined" in failed
+    assert passed is None
+
+
+def test_modules_have_one_process_and_each_page_has_its_own() -> None:
+    counts = {Path("a.md"): 1, Path("b.py"): 2, Path("c.md"): 3, Path("d.py"): 4}
+    assert run_blocks.in_processes(counts) == [
+        {Path("b.py"): 2, Path("d.py"): 4},
+        {Path("a.md"): 1},
+        {Path("c.md"): 3},
+    ]
+    assert run_blocks.in_processes({Path("a.md"): 1}) == [{Path("a.md"): 1}]
 
 
 def test_a_page_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_blocks, "SECONDS", 2)
     path = page(tmp_path, "```python\nwhile True:\n    pass\n```")
-    assert outcome_of(path, tmp_path) == ["not finished: still running after 2 seconds"]
+    assert outcome_of(path, folder=tmp_path) == [["not finished: still running after 2 seconds"]]
 
 
 def test_a_failure_is_reported_as_file_and_line_with_what_was_printed(
