@@ -278,6 +278,7 @@ def test_the_pictures_of_a_class_have_its_colour(tmp_path: Path) -> None:
     assert (tmp_path / "unknown.jpg").is_file()
 
 
+@pytest.mark.slow
 def test_keras_finds_the_weights_offline_under_its_own_name(tmp_path: Path) -> None:
     weights = tmp_path / "models" / make_workplace.WEIGHTS
     program = (

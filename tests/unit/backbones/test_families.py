@@ -29,8 +29,16 @@ SMALL = [
     *("MobileNet", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0"),
     *("EfficientNetV2S", "ConvNeXtTiny"),
 ]
+USUAL = ("VGG16", "ResNet50", "Xception", "MobileNetV3Small", "EfficientNetB0", "ConvNeXtTiny")
+"""Those of `SMALL` whose structure is looked at in the usual run: blocks, shortcuts and scaling of
+each kind."""
 OURS_HERE = ("pixels", "preprocessing")
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+
+
+def usual_and_slow() -> list[Any]:
+    """The names of `SMALL`, most of them marked as slow."""
+    return [n if n in USUAL else pytest.param(n, marks=pytest.mark.slow) for n in SMALL]
 
 
 def pictures(*shape: int) -> np.ndarray[Any, Any]:
@@ -79,7 +87,13 @@ def test_the_offline_error_names_that_file(name: str, keras_home: Path) -> None:
     assert f"the file {file}" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["InceptionV3", "MobileNetV3Small", "ConvNeXtTiny", "Xception"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("MobileNetV3Small", "Xception"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("InceptionV3", "ConvNeXtTiny")),
+    ],
+)
 def test_names_do_not_depend_on_what_was_built_before(name: str) -> None:
     side = NETWORKS[name].family.min_size
 
@@ -119,7 +133,11 @@ def file_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", [n if n in SMALL else pytest.param(n, marks=pytest.mark.exhaustive) for n in NETWORKS]
+    "name",
+    [
+        *usual_and_slow(),
+        *(pytest.param(n, marks=pytest.mark.exhaustive) for n in NETWORKS if n not in SMALL),
+    ],
 )
 def test_a_classifier_has_its_own_weight_file_and_1000_probabilities(
     name: str, file_of: list[str]
@@ -137,7 +155,7 @@ def test_a_classifier_has_its_own_weight_file_and_1000_probabilities(
     assert not [layer for layer in network.layers if type(layer).__name__ == "Normalization"]
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", usual_and_slow())
 def test_four_channels_and_odd_sides_are_built_for_every_family(name: str) -> None:
     side = NETWORKS[name].family.min_size
     shape = (side + 3, side + 16, 4)

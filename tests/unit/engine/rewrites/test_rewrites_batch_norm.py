@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -264,57 +259,3 @@ def test_a_masked_norm_is_left_to_keras() -> None:
     close(fused(x, training=True, mask=mask), wanted)
     for ours, theirs in zip(model.get_weights(), ended, strict=True):
         close(ours, theirs)
-
-
-TWO_DEVICES = """
-import json
-import numpy as np
-from transferkit import _keras
-from transferkit.engine.rewrites import fuse_batch_norm
-
-keras, tf = _keras.keras(), _keras.tf()
-one = tf.config.LogicalDeviceConfiguration()
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [one] * 2)
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-x = np.random.default_rng(0).normal(1, 2, (6, 3, 3, 2)).astype("float32")
-with strategy.scope():
-    entry = keras.Input((3, 3, 2))
-    norm = keras.layers.BatchNormalization(momentum=0.5)
-    model = keras.Model(entry, norm(entry))
-
-
-def moved(network):
-    norm.moving_mean.assign([0.0, 1.0])
-    norm.moving_variance.assign([1.0, 2.0])
-    parts = strategy.experimental_distribute_values_from_function(
-        lambda context: tf.constant(np.split(x, 2)[context.replica_id_in_sync_group]))
-    step = tf.function(lambda part: strategy.run(lambda x: network(x, training=True), args=(part,)))
-    step(parts)
-    held = (norm.moving_mean._value, norm.moving_variance._value)
-    return [[part.numpy().tolist() for part in strategy.experimental_local_results(v)]
-            for v in held]
-
-
-with strategy.scope():
-    print("RESULTS " + json.dumps({"keras": moved(model), "fused": moved(fuse_batch_norm(model))}))
-"""
-
-
-def test_two_replicas_move_their_statistics_as_keras_does() -> None:
-    """Keras gives these variables no aggregation: each replica keeps those of its own pictures."""
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    done = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES],
-        env={**os.environ, **quiet},
-        cwd=Path(__file__).resolve().parents[4],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    (line,) = (row for row in done.stdout.splitlines() if row.startswith("RESULTS "))
-    results = json.loads(line.removeprefix("RESULTS "))
-    x = np.random.default_rng(0).normal(1, 2, (6, 3, 3, 2)).astype("float32")
-    means = [half.mean((0, 1, 2)) for half in np.split(x, 2)]
-    close(results["keras"][0], [(np.array([0.0, 1.0]) + mean) / 2 for mean in means])
-    close(results["fused"], results["keras"])
