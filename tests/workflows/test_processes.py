@@ -1,4 +1,4 @@
-"""What needs a process of its own: the same weights there as here, and training on two devices.
+"""What needs a process of its own: the same weights there as here, and what two devices do.
 
 The runs stand in this file, which the other process runs as a program, so that TensorFlow is
 started once and not for each of them.
@@ -21,6 +21,7 @@ import pytest
 
 import transferkit as tk
 from transferkit import _keras
+from transferkit.engine.rewrites import fuse_batch_norm
 
 DEVICES = 2
 
@@ -125,7 +126,43 @@ def shared() -> dict[str, Any]:
     return {**found, "further": len(further.history)}
 
 
-RUNS: dict[str, Callable[[], dict[str, Any]]] = {"random": random, "shared": shared}
+def norms() -> dict[str, Any]:
+    """What a step of all devices makes of the statistics of a norm that trains, in each of them."""
+    keras, tf = _keras.keras(), _keras.tf()
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    halves = np.split(pixels_of_norms(), DEVICES)
+    with strategy.scope():
+        entry = keras.Input((3, 3, 2))
+        norm = keras.layers.BatchNormalization(momentum=0.5)
+        model = keras.Model(entry, norm(entry))
+
+    def moved(network: Any) -> list[Any]:
+        norm.moving_mean.assign([0.0, 1.0])
+        norm.moving_variance.assign([1.0, 2.0])
+        parts = strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(halves[context.replica_id_in_sync_group])
+        )
+        step = tf.function(
+            lambda part: strategy.run(lambda x: network(x, training=True), args=(part,))
+        )
+        step(parts)
+        held = (norm.moving_mean._value, norm.moving_variance._value)
+        local = strategy.experimental_local_results
+        return [[part.numpy().tolist() for part in local(each)] for each in held]
+
+    with strategy.scope():
+        return {"keras": moved(model), "fused": moved(fuse_batch_norm(model))}
+
+
+def pixels_of_norms() -> np.ndarray[Any, Any]:
+    return np.random.default_rng(0).normal(1, 2, (6, 3, 3, 2)).astype("float32")
+
+
+RUNS: dict[str, Callable[[], dict[str, Any]]] = {
+    "random": random,
+    "shared": shared,
+    "norms": norms,
+}
 
 
 def main(wanted: Sequence[str]) -> None:
@@ -167,6 +204,15 @@ def test_two_devices_train_as_one_does(elsewhere: Any) -> None:
         assert row == pytest.approx(twin, abs=1e-4)
     assert ours["predicted"] == pytest.approx(theirs["predicted"], rel=1e-4)
     assert ours["further"] == 6
+
+
+def test_two_replicas_move_their_statistics_as_keras_does(elsewhere: Any) -> None:
+    """Keras gives these variables no aggregation: each replica keeps those of its own pictures."""
+    results = elsewhere["norms"]
+    means = [half.mean((0, 1, 2)) for half in np.split(pixels_of_norms(), DEVICES)]
+    wanted = [(np.array([0.0, 1.0]) + mean) / 2 for mean in means]
+    np.testing.assert_allclose(results["keras"][0], wanted, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(results["fused"], results["keras"], rtol=1e-5, atol=1e-5)
 
 
 if __name__ == "__main__":
