@@ -43,6 +43,7 @@ ROOMS = (
     "select",
     "spec",
     "testing",
+    "track",
     "transferability",
 )
 INTERNAL = (
@@ -50,6 +51,7 @@ INTERNAL = (
     "bundle",
     "continuing",
     "engine",
+    "following",
     "loading",
     "model",
     "plan",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = [
     "Taps",
     "Target",
     "Term",
+    "Tracker",
 ]
 
 Task = Literal["classes", "labels", "values"]
@@ -375,6 +377,65 @@ class Term(Protocol):
 
     def to_config(self) -> dict[str, Any]:
         """A JSON-ready form, its name as ``"objective"``."""
+        ...
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Where a run is written down, so that it can be looked at beside others.
+
+    A tracker only writes: what is written, at which step, and what becomes of an error is decided
+    by `transferkit.track`. So every method may raise, and none has to remember a step.
+
+    Attributes:
+        name: What it is called in a warning.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called in a warning."""
+        ...
+
+    def begin(self, config: Mapping[str, Any], *, step: int, run_id: str | None) -> str | None:
+        """Open a new run, or one that goes on.
+
+        Args:
+            config: Model, plan and all that the run hangs on, JSON-ready and nested.
+            step: The first step that is to come. Of a run that goes on, what was written for this
+                step and later ones comes again.
+            run_id: What an earlier `begin` gave for the run that goes on; None for a new one.
+
+        Returns:
+            What finds this run again in another process, if anything is needed for that.
+        """
+        ...
+
+    def log_numbers(self, values: Mapping[str, float], step: int) -> None:
+        """Points of curves, by name; a slash in a name makes a group. NaN is possible."""
+        ...
+
+    def log_text(self, name: str, text: str, step: int) -> None:
+        """Lines of plain text; names of classes and files in it are not to be trusted."""
+        ...
+
+    def log_table(
+        self, name: str, header: Sequence[str], rows: Sequence[Sequence[Any]], step: int
+    ) -> None:
+        """A table of words and numbers, each row as long as the header."""
+        ...
+
+    def log_pictures(
+        self, name: str, pictures: Sequence[tuple[np.ndarray[Any, Any], str]], step: int
+    ) -> None:
+        """Pictures, uint8 ``(height, width, 3)``, each with a line of words."""
+        ...
+
+    def log_file(self, path: Path, step: int) -> None:
+        """A file under its own name; it is gone afterwards."""
+        ...
+
+    def end(self, *, complete: bool) -> None:
+        """Close the run, which came to its end or broke off. A later `begin` may open it again."""
         ...
 
 

@@ -37,6 +37,7 @@ from transferkit.engine.phases import scope as engine_scope
 from transferkit.engine.report import EngineReport
 from transferkit.errors import SpecError, explain
 from transferkit.evaluate import Confused, Evaluation, TopLosses
+from transferkit.following import Run, followed
 from transferkit.freeze import Freeze
 from transferkit.history import History
 from transferkit.plan import Phase, Plan, as_plan
@@ -655,26 +656,36 @@ def train(
         weights: Where the backbone's weights came from, a name or a path, if that is known.
     """
     shown = verbose if workers.is_chief(model.network) else 0
-    history, report = run_plan(
-        Material(
-            network=model.network,
-            table=model.table,
-            bound=model.bound,
-            policy=model.policy,
-            pipeline=model.pipeline,
-            train=_material(data.train, model.bound, shown),
-            val=None if data.val is None else _material(data.val, model.bound, shown),
-            classes=data.train.labels if data.task == "classes" else None,
-            backbone=str(model.about["backbone"]),
-            weights=weights,
-        ),
-        plan,
-        seed=seed,
-        engine=engine,
-        callbacks=callbacks if isinstance(callbacks, list | tuple) else [callbacks],
-        verbose=verbose,
-        epochs_before=len(model.history),
-    )
+    listed = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)
+    with followed(Run(model, data, plan, seed, engine, listed)) as end:
+        history, report = run_plan(
+            Material(
+                network=model.network,
+                table=model.table,
+                bound=model.bound,
+                policy=model.policy,
+                pipeline=model.pipeline,
+                train=_material(data.train, model.bound, shown),
+                val=None if data.val is None else _material(data.val, model.bound, shown),
+                classes=data.train.labels if data.task == "classes" else None,
+                backbone=str(model.about["backbone"]),
+                weights=weights,
+            ),
+            plan,
+            seed=seed,
+            engine=engine,
+            callbacks=listed,
+            verbose=verbose,
+            epochs_before=len(model.history),
+        )
+        end(trained := _trained(model, plan, history, report))
+    return trained
+
+
+def _trained(
+    model: TrainedModel, plan: Plan, history: History, report: EngineReport
+) -> TrainedModel:
+    """The model with what came of a run, behind what it had before."""
     before = model.history
     joined = before.extended(history) if before.epochs else history
     phases = model.plan.then(plan) if before.epochs else plan

@@ -34,7 +34,7 @@ STAIRS: tuple[tuple[str, frozenset[str]], ...] = tuple(
             "after training",
             "predict evaluate rate_search bundle ranking check recommend calibrate interpret",
         ),
-        ("the hall", "trained loading"),
+        ("the hall", "following trained loading"),
         ("the face", "model"),
         ("guests", "tune track testing"),
     )

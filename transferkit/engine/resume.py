@@ -25,12 +25,23 @@ from transferkit.plan import Plan
 
 Callback: Any = _keras.keras().callbacks.Callback
 
-__all__ = ["callbacks_for", "first_phase", "take_initial_epoch"]
+__all__ = ["backup_folder", "callbacks_for", "epochs_done", "first_phase", "take_initial_epoch"]
+
+
+def backup_folder(callbacks: Sequence[Any]) -> Path | None:
+    """The folder of the first backup, which is there until the plan is done; None without one."""
+    return next((Path(callback.backup_dir) for callback in _backups(callbacks)), None)
+
+
+def epochs_done(callbacks: Sequence[Any]) -> int | None:
+    """The epochs that a backup has behind it; None where there is none to go on from."""
+    found = [_epochs_done(callback) for callback in _backups(callbacks)]
+    return max((done for done in found if done is not None), default=None)
 
 
 def first_phase(plan: Plan, callbacks: Sequence[Any]) -> int:
     """The phase whose weights and optimizer the backup holds; 0 without a backup."""
-    done = max((_epochs_done(callback) for callback in _backups(callbacks)), default=0)
+    done = epochs_done(callbacks) or 0
     last = 0
     for number, phase in enumerate(plan):
         last += phase.epochs
@@ -66,9 +77,9 @@ def _backups(callbacks: Sequence[Any]) -> list[Any]:
     return [callback for callback in callbacks if isinstance(callback, kind)]
 
 
-def _epochs_done(callback: Any) -> int:
+def _epochs_done(callback: Any) -> int | None:
     notes = Path(callback.backup_dir) / "training_metadata.json"
-    return int(json.loads(notes.read_text())["epoch"]) if notes.is_file() else 0
+    return int(json.loads(notes.read_text())["epoch"]) if notes.is_file() else None
 
 
 class _Spared(Callback):

@@ -143,9 +143,17 @@ def any_worker(team: Team, said: bool) -> bool:
 
 
 def callbacks_for(team: Team, callbacks: Sequence[Any]) -> list[Any]:
-    """The callbacks that run here: those of Keras that write or print are the chief's alone."""
+    """The callbacks that run here.
+
+    Those of Keras that write or print are the chief's alone, and so are others with an attribute
+    ``chief_only = True``.
+    """
     kinds = tuple(getattr(keras.callbacks, name) for name in _WRITERS)
-    return [each for each in callbacks if team.chief or not isinstance(each, kinds)]
+    return [
+        each
+        for each in callbacks
+        if team.chief or not (isinstance(each, kinds) or getattr(each, "chief_only", False))
+    ]
 
 
 def is_chief(network: Any) -> bool:

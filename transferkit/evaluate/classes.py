@@ -139,7 +139,8 @@ class Classification(Probabilities):
     def _wrong(self) -> Array:
         return np.asarray(self.predicted != self.truths)
 
-    def _told(self, place: int) -> tuple[str, str, float]:
+    def told(self, place: int) -> tuple[str, str, float]:
+        """What a picture is, what it was predicted as, and the probability of that."""
         true, predicted = int(self.truths[place]), int(self.predicted[place])
         return self.names[true], self.names[predicted], float(self.outputs[place, predicted])
 

@@ -57,6 +57,14 @@ class Evaluation:
         """How bad each picture's prediction is ``(pictures,)``; see `Outcome.loss`."""
         raise NotImplementedError
 
+    def told(self, place: int) -> tuple[str, str, float]:
+        """What a picture is, what it was predicted as, and how surely: in the words of `Outcome`.
+
+        Args:
+            place: Its place in the split.
+        """
+        raise NotImplementedError
+
     def worst(self, n: int = 9) -> tuple[Mistake, ...]:
         """The worst mistakes, the worst first; fewer than `n` if fewer were made.
 
@@ -194,10 +202,6 @@ class Evaluation:
     def _wrong(self) -> Array:
         raise NotImplementedError
 
-    def _told(self, place: int) -> tuple[str, str, float]:
-        """What a picture is, what it was predicted as, and how surely."""
-        raise NotImplementedError
-
     def _caption(self) -> str:
         raise NotImplementedError
 
@@ -211,7 +215,7 @@ class Evaluation:
 
     def _outcome(self, place: int) -> tuple[int, str | None, str, str, float, float]:
         path = None if self.paths is None else self.paths[place]
-        return place, path, *self._told(place), float(self.errors[place])
+        return place, path, *self.told(place), float(self.errors[place])
 
 
 def pictures(count: int) -> str:

@@ -91,7 +91,11 @@ class Multilabel(Probabilities):
     def _wrong(self) -> Array:
         return np.asarray((self.predicted != self.truths).any(axis=1))
 
-    def _told(self, place: int) -> tuple[str, str, float]:
+    def told(self, place: int) -> tuple[str, str, float]:
+        """A picture's labels, those it was predicted, and how sure one of these decisions was.
+
+        The surest of those that are wrong; where all are right, the least sure of them.
+        """
         wrong = self.predicted[place] != self.truths[place]
         decided = np.where(self.predicted[place] == 1, self.outputs[place], 1 - self.outputs[place])
         surest = float(decided[wrong].max() if wrong.any() else decided.min())

@@ -65,7 +65,8 @@ class Regression(Evaluation):
     def _wrong(self) -> Array:
         return self.errors > 0
 
-    def _told(self, place: int) -> tuple[str, str, float]:
+    def told(self, place: int) -> tuple[str, str, float]:
+        """What a picture is and what it was predicted as, and NaN."""
         true, predicted = (
             ", ".join(f"{number:.4g}" for number in row)
             for row in (self.truths[place], self.outputs[place])
