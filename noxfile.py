@@ -20,7 +20,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 ROOT = Path(__file__).parent
 PROJECT: dict[str, Any] = nox.project.load_toml("pyproject.toml")["project"]
-EVERYTHING = ".[examples,pandas,plots,testing]"
+EVERYTHING = ".[examples,pandas,plots,tensorboard,testing]"
 ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
@@ -76,8 +76,17 @@ def bench(session: nox.Session) -> None:
 
 def run_pytest(session: nox.Session, *arguments: str) -> None:
     """Install the package as a user would, and run pytest on it."""
-    session.install(EVERYTHING, *from_extra("dev", "pytest", "pytest-cov", "tensorboard"))
+    session.install(EVERYTHING, *from_extra("dev", "pytest", "pytest-cov"))
     session.run("pytest", *arguments, *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session
+def extras(session: nox.Session) -> None:
+    """The tests of what talks to packages that few install: experiment trackers."""
+    session.install(EVERYTHING.replace("[", "[mlflow,wandb,"), *from_extra("dev", "pytest"))
+    session.run(
+        "pytest", *(session.posargs or ["tests/contracts/test_trackers.py"]), env=ENVIRONMENT
+    )
 
 
 @nox.session

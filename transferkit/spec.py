@@ -401,8 +401,8 @@ class Tracker(Protocol):
 
         Args:
             config: Model, plan and all that the run hangs on, JSON-ready and nested.
-            step: The first step that is to come. Of a run that goes on, what was written for this
-                step and later ones comes again.
+            step: How many steps there are behind it: 0, or those of the run that goes on. What was
+                written for later ones comes again.
             run_id: What an earlier `begin` gave for the run that goes on; None for a new one.
 
         Returns:

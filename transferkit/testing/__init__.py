@@ -46,12 +46,14 @@ if TYPE_CHECKING:
     from transferkit.testing.strategies import freeze_policies as freeze_policies
     from transferkit.testing.strategies import layer_tables as layer_tables
     from transferkit.testing.strategies import selectors as selectors
+    from transferkit.testing.trackers import check_tracker as check_tracker
 
 __all__ = [
     "check_augmentation",
     "check_backbone",
     "check_head",
     "check_mix",
+    "check_tracker",
     "freeze_policies",
     "layer_tables",
     "selectors",
@@ -62,6 +64,7 @@ _HOME = {
     "check_backbone": "backbones",
     "check_head": "heads",
     "check_mix": "mixes",
+    "check_tracker": "trackers",
     "freeze_policies": "strategies",
     "layer_tables": "strategies",
     "selectors": "strategies",

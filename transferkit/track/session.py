@@ -54,12 +54,15 @@ class Session:
 
     @contextmanager
     def again(self, config: Mapping[str, Any]) -> Iterator[int]:
-        """Within it the run is open once more, and nothing is guarded; the step behind its last.
+        """Within it the run is open once more, or a new one, and nothing is guarded.
 
         Args:
             config: What is known of a model that was not followed from the beginning.
+
+        Returns:
+            The step behind the run's last; 0 for a new one.
         """
-        self.step += 1
+        self.step = 0 if self.run_id is None else self.step + 1
         self.run_id = self.tracker.begin(config, step=self.step, run_id=self.run_id)
         complete = False
         try:

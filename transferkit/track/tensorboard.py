@@ -47,7 +47,7 @@ class TensorBoard:
         require("tensorboard", extra="tensorboard", needed_for="tk.track.tensorboard()")
 
     def begin(self, config: Mapping[str, Any], *, step: int, run_id: str | None) -> str | None:
-        """Begin a file that takes the place of all that was written from `step` on."""
+        """Begin a file that takes the place of a run before it, or of what comes again."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._events = _module(f"{_PROTO}.event_pb2")
         path = self.folder / _file_name()
@@ -56,10 +56,11 @@ class TensorBoard:
             path.open("xb")
         )
         self._write(file_version="brain.Event:2")
+        # TensorBoard drops what older files have of this step and later ones.
         started = self._events.SessionLog(status=self._events.SessionLog.START)
-        self._write(step=step, session_log=started)
+        self._write(step=step if run_id is None else step + 1, session_log=started)
         self.log_text("config", json.dumps(config, indent=2, ensure_ascii=False), step)
-        return None
+        return str(self.folder)
 
     def log_numbers(self, values: Mapping[str, float], step: int) -> None:
         """Scalars."""
