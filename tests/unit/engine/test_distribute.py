@@ -131,6 +131,14 @@ def test_only_the_chief_keeps_the_callbacks_that_write() -> None:
     assert workers.callbacks_for(member(2), given) == [given[1]]
 
 
+def test_a_callback_may_say_that_it_is_the_chiefs_alone() -> None:
+    callback = _keras.keras().callbacks.Callback()
+    assert workers.callbacks_for(member(2), [callback]) == [callback]
+    callback.chief_only = True
+    assert workers.callbacks_for(member(2), [callback]) == []
+    assert workers.callbacks_for(member(0), [callback]) == [callback]
+
+
 def test_what_the_workers_differ_in_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def everyone(team: Team, row: Any) -> Any:
         other = row.copy()
