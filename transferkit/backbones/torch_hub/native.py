@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.backbones import network as assembling
-from transferkit.backbones.blocks import by_pattern
 from transferkit.backbones.info import Preprocessing
 from transferkit.backbones.torch_hub import state as states
 from transferkit.backbones.torch_hub.families import Network
@@ -50,6 +49,22 @@ class NativeNetwork:
         """
         return cls(network.info(f"torch:{name}"), network, network.family.rule)
 
+    def with_own(self, tensors: states.StateDict, *, name: str) -> NativeNetwork:
+        """The same network with weights that were read.
+
+        Args:
+            tensors: The state dict that ``weights="pretrained"`` means.
+            name: Where it comes from.
+        """
+        about = replace(
+            self.about,
+            name=f"torch:{name}",
+            weights=("pretrained",),
+            licence="unknown",
+            origin=name,
+        )
+        return replace(self, about=about, own=lambda: tensors)
+
     @property
     def info(self) -> BackboneInfo:
         """What is known of it; nothing is built."""
@@ -69,7 +84,7 @@ class NativeNetwork:
             WeightsError: If they do not fit.
         """
         assembling.check_shape(self.about, input_shape, verb="load")
-        divide = by_pattern(self.network.family.pattern)
+        divide = self.network.architecture.divide
         with _keras.fresh_names():
             bare = self._fitted(input_shape, weights)
             return assembling.assemble(
@@ -124,7 +139,8 @@ class NativeNetwork:
         if weights == "pretrained" and self.own is not None:
             return self.own(), self.about.name
         if not is_path(weights):
-            weights = published_file(self.about.name, self.network, weights)
+            files = self.network.published if self.own is None else {}
+            weights = published_file(self.about.name, files, weights)
         return states.read(weights), weights
 
     def _bare(self, shape: Shape, classes: int | None = None) -> KerasModel:

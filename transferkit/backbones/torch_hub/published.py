@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from transferkit.backbones.torch_hub.families import Network
 from transferkit.errors import UnknownNameError, WeightsNotFoundError, did_you_mean, explain
 
 __all__ = ["checkpoints", "published_file"]
@@ -19,26 +19,26 @@ def checkpoints() -> Path:
     return Path(os.environ.get("TORCH_HOME") or cache / "torch").expanduser() / "hub/checkpoints"
 
 
-def published_file(name: str, network: Network, weights: str) -> str:
+def published_file(name: str, files: Mapping[str, str], weights: str) -> str:
     """The file of published weights on this machine; nothing is downloaded.
 
     Args:
         name: The network's full name, for errors.
-        network: What is known of it.
-        weights: ``"pretrained"`` for the first ones, or a name in `Network.published`.
+        files: The published files by the names that ``weights=`` takes.
+        weights: One of these names, or ``"pretrained"`` for the first one.
 
     Raises:
         UnknownNameError: If there are no such weights.
         WeightsNotFoundError: If the file is not there; says where it comes from and belongs.
     """
-    files = network.published
     asked = next(iter(files), weights) if weights == "pretrained" else weights
     if asked not in files:
         raise UnknownNameError(
             explain(
                 "weights",
                 f"{name} has no weights called {weights!r}",
-                expected=f"{did_you_mean(weights, files)}, None, or a path to a weight file",
+                expected=f"{did_you_mean(weights, files or ('pretrained',))}, None, or a path to a "
+                "weight file",
                 received={"weights": weights},
             )
         )

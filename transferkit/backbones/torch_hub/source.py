@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from transferkit.backbones.network import LoadedBackbone
+from transferkit.backbones.torch_hub.addresses import AtAddress, network_at
 from transferkit.backbones.torch_hub.families import NETWORKS
 from transferkit.backbones.torch_hub.native import NativeNetwork
 from transferkit.spec import BackboneInfo
@@ -22,6 +23,10 @@ class TorchHub:
     def info(self, name: str) -> BackboneInfo:
         """What is known of one of them; nothing is loaded."""
         return NativeNetwork.named(name, NETWORKS[name]).info
+
+    def network(self, address: str, *, trust: bool) -> AtAddress:
+        """The network at an address; see `addresses.network_at`."""
+        return network_at(address, trust=trust)
 
     def load(
         self, name: str, *, input_shape: tuple[int, int, int], weights: str | None

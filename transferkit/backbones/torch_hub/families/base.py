@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from transferkit._types import Tensor
+from transferkit.backbones.blocks import Division
 from transferkit.backbones.info import MODES, Preprocessing
 from transferkit.spec import BackboneInfo
 
@@ -22,6 +23,11 @@ class Architecture(Protocol):
     @property
     def blocks(self) -> tuple[str, ...]:
         """The blocks' names, the stem first."""
+        ...
+
+    @property
+    def divide(self) -> Division:
+        """How its layers are divided into them."""
         ...
 
     @property
@@ -57,7 +63,6 @@ class Family:
 
     Attributes:
         paper: The publication.
-        pattern: A regular expression whose first group names the block that a layer belongs to.
         top: The modules of the top: their tensors are left over where only features are built.
         strides: The strides of the taps.
         min_size: The smallest side of a picture, in pixels.
@@ -66,7 +71,6 @@ class Family:
     """
 
     paper: str
-    pattern: str
     top: tuple[str, ...]
     strides: tuple[int, ...] = (2, 4, 8, 16, 32)
     min_size: int = 32

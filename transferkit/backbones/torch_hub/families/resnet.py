@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from transferkit._types import Tensor
+from transferkit.backbones.blocks import Division, by_pattern
 from transferkit.backbones.torch_hub.families.base import Family, Network
 from transferkit.backbones.torch_hub.layers import (
     add,
@@ -51,6 +52,11 @@ class ResNet:
         """The stem and each unit."""
         stages = enumerate(self.units, start=1)
         return ("conv1", *(f"layer{n}.{unit}" for n, count in stages for unit in range(count)))
+
+    @property
+    def divide(self) -> Division:
+        """By the names of the units."""
+        return by_pattern(r"(conv1|layer\d\.\d+)")
 
     @property
     def embedding(self) -> int:
@@ -99,17 +105,14 @@ class ResNet:
 
 _RESNET = Family(
     paper="He et al., Deep Residual Learning for Image Recognition, CVPR 2016",
-    pattern=r"(conv1|layer\d\.\d+)",
     top=("fc",),
 )
 _RESNEXT = Family(
     paper="Xie et al., Aggregated Residual Transformations for Deep Neural Networks, CVPR 2017",
-    pattern=_RESNET.pattern,
     top=_RESNET.top,
 )
 _WIDE = Family(
     paper="Zagoruyko & Komodakis, Wide Residual Networks, BMVC 2016",
-    pattern=_RESNET.pattern,
     top=_RESNET.top,
 )
 
