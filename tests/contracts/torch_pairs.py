@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import timm
 import torch
 import torchvision.models as models
 
@@ -60,6 +61,11 @@ def small_regnet(excitation: float | None) -> Any:
         **sizes, bottleneck_multipliers=ones, strides=twos, se_ratio=excitation
     )
     return models.RegNet(parameters, CLASSES)
+
+
+def timm_regnet() -> Any:
+    shape = {"depth": 6, "w0": 16, "wa": 16.0, "wm": 2.0, "group_size": 16, "se_ratio": 0.25}
+    return timm.models.regnet.RegNet(timm.models.regnet.RegNetCfg(**shape), num_classes=CLASSES)
 
 
 BASIC, BOTTLENECK = models.resnet.BasicBlock, models.resnet.Bottleneck
@@ -120,5 +126,10 @@ PAIRS = {
         regnet.NETWORKS["regnet_y_400mf"].family,
         regnet.RegNet((1, 1, 2, 1), (8, 16, 32, 48), 16, excitation=True),
         lambda: small_regnet(0.25),
+    ),
+    "RegNet Y of timm": Pair(
+        regnet.NETWORKS["regnet_y_400mf"].family,
+        regnet.RegNet((1, 1, 3, 1), (16, 32, 64, 128), 16, excitation=True),
+        timm_regnet,
     ),
 }
