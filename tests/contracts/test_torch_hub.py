@@ -73,6 +73,4 @@ def parity() -> dict[str, Any]:
 def test_a_family_computes_what_pytorch_does(pair: str) -> None:
     found = parity()
     assert set(found) == set(PAIRS)
-    assert found[pair]["logits"] < 1e-4
-    assert found[pair]["taps"] < 1e-4
-    assert found[pair]["gradients"] < 1e-3
+    assert max(found[pair].values()) < 1e-9  # rounding, in double precision
