@@ -21,6 +21,12 @@ nox.options.sessions = ["lint", "types", "tests"]
 ROOT = Path(__file__).parent
 PROJECT: dict[str, Any] = nox.project.load_toml("pyproject.toml")["project"]
 EVERYTHING = ".[examples,pandas,plots,tensorboard,testing]"
+EXTRAS = (
+    "tests/contracts/test_torch_hub.py",
+    "tests/contracts/test_trackers.py",
+    "tests/unit/backbones/torch_hub",
+)
+"""Tests that are skipped, in part, where the packages that they are about are not installed."""
 ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
@@ -82,11 +88,10 @@ def run_pytest(session: nox.Session, *arguments: str) -> None:
 
 @nox.session
 def extras(session: nox.Session) -> None:
-    """The tests of what talks to packages that few install: experiment trackers."""
-    session.install(EVERYTHING.replace("[", "[mlflow,wandb,"), *from_extra("dev", "pytest"))
-    session.run(
-        "pytest", *(session.posargs or ["tests/contracts/test_trackers.py"]), env=ENVIRONMENT
-    )
+    """The tests of what talks to packages that few install: trackers, and parity with PyTorch."""
+    packages = [EVERYTHING.replace("[", "[mlflow,torch,wandb,"), "timm", "torchvision"]
+    session.install(*packages, *from_extra("dev", "pytest"))
+    session.run("pytest", *(session.posargs or EXTRAS), env=ENVIRONMENT)
 
 
 @nox.session

@@ -11,6 +11,7 @@ from transferkit import build, bundle, heads
 from transferkit._types import KerasModel, PathLike
 from transferkit.augment import Pipeline
 from transferkit.augment.layer import AugmentationLayer
+from transferkit.backbones.torch_hub import own_layers
 from transferkit.calibrate import Inference
 from transferkit.check import TransferCheck
 from transferkit.data.decode import FITS
@@ -44,7 +45,7 @@ def load(path: PathLike, *, custom_objects: Mapping[str, type[Any]] | None = Non
     read = bundle.read(
         path,
         custom_objects=custom_objects,
-        own_objects={"transferkit>AugmentationLayer": AugmentationLayer},
+        own_objects={"transferkit>AugmentationLayer": AugmentationLayer, **own_layers()},
     )
     try:
         return _restored(read.network, read.facts)

@@ -26,6 +26,7 @@ from transferkit.backbones.graph import rewire
 from transferkit.backbones.info import Preprocessing
 from transferkit.backbones.keras_applications import KerasApplications
 from transferkit.backbones.network import LoadedBackbone
+from transferkit.backbones.torch_hub import TorchHub
 from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
 from transferkit.spec import (
     Backbone,
@@ -77,6 +78,7 @@ class _UserSource:
 
 _KERAS = KerasApplications()
 _SOURCES.add("keras", _KERAS)
+_SOURCES.add("torch", TorchHub())
 _SOURCES.add("user", _UserSource())
 
 

@@ -19,7 +19,9 @@ from transferkit.errors import (
 
 __all__ = ["found", "is_path", "keras_home", "load_file", "load_named"]
 
-_ENDINGS = (".weights.h5", ".h5", ".keras")
+_KERAS = (".weights.h5", ".h5", ".keras")
+_TORCH = (".safetensors", ".pth", ".pt", ".bin")
+_ENDINGS = (*_KERAS, *_TORCH)
 
 
 def is_path(weights: str) -> bool:

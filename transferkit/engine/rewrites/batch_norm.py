@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.engine.rewrites.nodes import Calls, rebuilt
 from transferkit.engine.rewrites.norms import FrozenNorm, TrainingNorm
@@ -14,7 +15,7 @@ __all__ = ["fold_batch_norm", "fuse_batch_norm"]
 
 NORM = "BatchNormalization"
 SMALLEST_EPSILON = 1.001e-5
-"""Below it cuDNN's kernel normalises with this one."""
+"""Below it cuDNN's kernel normalises with this one; PyTorch's networks have 1e-5."""
 
 
 def fold_batch_norm(model: KerasModel) -> KerasModel:
@@ -53,7 +54,8 @@ def fuse_batch_norm(model: KerasModel) -> KerasModel:
 
     The same result as Keras': outputs, gradients, and moving statistics, whose variance Keras
     averages over n values where the kernel gives n - 1. With a mask, with renorm, synchronised
-    over replicas or with an epsilon that cuDNN would raise, a norm stays Keras'.
+    over replicas or, where there is a GPU, with an epsilon that cuDNN would raise, a norm stays
+    Keras'.
 
     Args:
         model: A functional model, frozen as the phase wants it.
@@ -79,6 +81,10 @@ def _takes_in(source: Any, norm: Any) -> bool:
     )
 
 
+def _has_gpu() -> bool:
+    return bool(_keras.tf().config.list_physical_devices("GPU"))
+
+
 def _fits_kernel(node: Any) -> bool:
     norm = node.operation
     return (
@@ -87,6 +93,6 @@ def _fits_kernel(node: Any) -> bool:
         and norm.axis in (-1, 3)
         and not norm.renorm
         and not norm.synchronized
-        and norm.epsilon >= SMALLEST_EPSILON
+        and (norm.epsilon >= SMALLEST_EPSILON or not _has_gpu())
         and norm.compute_dtype != "float64"
     )

@@ -1,0 +1,87 @@
+"""What holds for every backbone of ``torch:``; parity with PyTorch runs where PyTorch is."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import transferkit as tk
+from transferkit import _keras, testing
+from transferkit.backbones.torch_hub.families import NETWORKS
+
+keras = _keras.keras()
+
+USUAL = ("resnet18", "vgg11_bn", "squeezenet1_0")
+"""Built in the usual run; the slow one has `IN_FULL`, the exhaustive one all."""
+IN_FULL = ("resnet18", "vgg11_bn", "densenet121", "squeezenet1_1", "regnet_y_400mf")
+PAIRS = (
+    *("ResNet-18/34", "ResNet", "ResNeXt", "Wide ResNet", "VGG", "VGG with norms", "DenseNet"),
+    *("SqueezeNet 1.0", "SqueezeNet 1.1", "RegNet X", "RegNet Y", "RegNet Y of timm"),
+)
+
+
+def marks(name: str) -> Any:
+    if name in USUAL:
+        return ()
+    return pytest.mark.slow if name in IN_FULL else pytest.mark.exhaustive
+
+
+@pytest.fixture
+def _initial_weights_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is computed here: Keras' own draws are left out."""
+    initializers = importlib.import_module("keras.src.initializers.random_initializers")
+    kind = initializers.VarianceScaling
+    monkeypatch.setattr(kind, "__call__", lambda self, s, dtype=None: keras.ops.zeros(s, dtype))
+
+
+@pytest.mark.usefixtures("_initial_weights_cost_nothing")
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=marks(n)) for n in NETWORKS],
+)
+def test_what_is_written_down_of_a_network_is_true(name: str) -> None:
+    if NETWORKS[name].params > 130_000_000:
+        pytest.skip("half a gigabyte and more; its graph is that of its smaller relatives")
+    promised = tk.backbones.info(f"torch:{name}")
+    loaded = tk.backbones.load(f"torch:{name}", input_shape=(64, 64, 3), weights=None)
+    assert loaded.info == promised
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow if n == "resnet18" else pytest.mark.exhaustive)
+        for n in IN_FULL
+    ],
+)
+def test_a_network_keeps_the_contract(name: str) -> None:
+    testing.check_backbone(f"torch:{name}", image_size=33)
+
+
+@cache
+def parity() -> dict[str, Any]:
+    """What `torch_parity` finds, in a process of its own."""
+    script = Path(__file__).with_name("torch_parity.py")
+    command = [sys.executable, str(script), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.skipif(
+    not all(importlib.util.find_spec(each) for each in ("torch", "torchvision", "timm")),
+    reason="PyTorch, torchvision and timm are not installed",
+)
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_family_computes_what_pytorch_does(pair: str) -> None:
+    found = parity()
+    assert set(found) == set(PAIRS)
+    assert max(found[pair].values()) < 1e-9  # rounding, in double precision

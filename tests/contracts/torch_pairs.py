@@ -1,0 +1,135 @@
+"""Small networks of each family, as torchvision or timm builds them and as we do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import timm
+import torch
+import torchvision.models as models
+
+from transferkit.backbones.torch_hub.families import (
+    densenet,
+    regnet,
+    resnet,
+    squeezenet,
+    vgg,
+)
+from transferkit.backbones.torch_hub.families.base import Architecture, Family
+
+__all__ = ["CLASSES", "PAIRS", "Pair"]
+
+CLASSES = 7
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A PyTorch network and the native one that is to be the same.
+
+    Attributes:
+        family: The native one's family.
+        architecture: Its graph.
+        reference: Makes PyTorch's, with `CLASSES` classes.
+        side: Side of the pictures in pixels.
+    """
+
+    family: Family
+    architecture: Architecture
+    reference: Callable[[], Any]
+    side: int = 64
+
+
+def small_resnet(block: Any, **options: Any) -> Any:
+    return models.resnet.ResNet(block, [1, 1, 2, 1], num_classes=CLASSES, **options)
+
+
+def small_vgg(*, norms: bool) -> Any:
+    plan = [8, "M", 16, "M", 16, 16, "M", 24, "M", 32, "M"]
+    network = models.VGG(models.vgg.make_layers(plan, norms), CLASSES, init_weights=False)
+    widths = [(32 * 49, 16), (16, 16), (16, CLASSES)]
+    for place, (before, behind) in zip((0, 3, 6), widths, strict=True):
+        network.classifier[place] = torch.nn.Linear(before, behind)
+    return network
+
+
+def small_regnet(excitation: float | None) -> Any:
+    sizes = {"depths": [1, 1, 2, 1], "widths": [8, 16, 32, 48], "group_widths": [8, 16, 16, 16]}
+    ones, twos = [1.0] * 4, [2] * 4
+    parameters = models.regnet.BlockParams(
+        **sizes, bottleneck_multipliers=ones, strides=twos, se_ratio=excitation
+    )
+    return models.RegNet(parameters, CLASSES)
+
+
+def timm_regnet() -> Any:
+    shape = {"depth": 6, "w0": 16, "wa": 16.0, "wm": 2.0, "group_size": 16, "se_ratio": 0.25}
+    return timm.models.regnet.RegNet(timm.models.regnet.RegNetCfg(**shape), num_classes=CLASSES)
+
+
+BASIC, BOTTLENECK = models.resnet.BasicBlock, models.resnet.Bottleneck
+UNITS, STAGES = (1, 1, 2, 1), (8, 16, 16, 24, 32)
+
+PAIRS = {
+    "ResNet-18/34": Pair(
+        resnet.NETWORKS["resnet18"].family,
+        resnet.ResNet(UNITS, bottleneck=False),
+        lambda: small_resnet(BASIC),
+    ),
+    "ResNet": Pair(
+        resnet.NETWORKS["resnet50"].family,
+        resnet.ResNet(UNITS),
+        lambda: small_resnet(BOTTLENECK),
+    ),
+    "ResNeXt": Pair(
+        resnet.NETWORKS["resnext50_32x4d"].family,
+        resnet.ResNet(UNITS, groups=8, group_width=4),
+        lambda: small_resnet(BOTTLENECK, groups=8, width_per_group=4),
+    ),
+    "Wide ResNet": Pair(
+        resnet.NETWORKS["wide_resnet50_2"].family,
+        resnet.ResNet(UNITS, group_width=128),
+        lambda: small_resnet(BOTTLENECK, width_per_group=128),
+    ),
+    "VGG": Pair(
+        vgg.NETWORKS["vgg11"].family,
+        vgg.VGG((1, 1, 2, 1, 1), channels=STAGES, hidden=16),
+        lambda: small_vgg(norms=False),
+    ),
+    "VGG with norms": Pair(
+        vgg.NETWORKS["vgg11_bn"].family,
+        vgg.VGG((1, 1, 2, 1, 1), norms=True, channels=STAGES, hidden=16),
+        lambda: small_vgg(norms=True),
+    ),
+    "DenseNet": Pair(
+        densenet.NETWORKS["densenet121"].family,
+        densenet.DenseNet((2, 1, 2, 1), growth=8, channels=16),
+        lambda: models.DenseNet(8, (2, 1, 2, 1), 16, num_classes=CLASSES),
+    ),
+    "SqueezeNet 1.0": Pair(
+        squeezenet.NETWORKS["squeezenet1_0"].family,
+        squeezenet.NETWORKS["squeezenet1_0"].architecture,
+        lambda: models.squeezenet1_0(num_classes=CLASSES),
+    ),
+    "SqueezeNet 1.1": Pair(
+        squeezenet.NETWORKS["squeezenet1_1"].family,
+        squeezenet.NETWORKS["squeezenet1_1"].architecture,
+        lambda: models.squeezenet1_1(num_classes=CLASSES),
+    ),
+    "RegNet X": Pair(
+        regnet.NETWORKS["regnet_x_400mf"].family,
+        regnet.RegNet((1, 1, 2, 1), (8, 16, 32, 48), 16),
+        lambda: small_regnet(None),
+    ),
+    "RegNet Y": Pair(
+        regnet.NETWORKS["regnet_y_400mf"].family,
+        regnet.RegNet((1, 1, 2, 1), (8, 16, 32, 48), 16, excitation=True),
+        lambda: small_regnet(0.25),
+    ),
+    "RegNet Y of timm": Pair(
+        regnet.NETWORKS["regnet_y_400mf"].family,
+        regnet.RegNet((1, 1, 3, 1), (16, 32, 64, 128), 16, excitation=True),
+        timm_regnet,
+    ),
+}
