@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import zipfile
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from hub_models import features_by_hand, numbers, save_hub
 
 import transferkit as tk
-from transferkit.errors import BackboneError, SpecError, UnsafeBundleError
+from transferkit import bundle
+from transferkit.errors import BackboneError, DamagedBundleError, SpecError, UnsafeBundleError
 
 SIDE = 32
 ENGINE = tk.Engine(precision="float32", prefix="tensorflow")
@@ -95,6 +97,18 @@ def test_what_was_unpacked_goes_with_the_model(journey: Any) -> None:
     with zipfile.ZipFile(file) as archive:
         inside = [name for name in archive.namelist() if name.startswith("programs/")]
     assert len(inside) == len(layer.program.files)
+    del again, layer
+    gc.collect()
+    assert not folder.exists()
+
+
+def test_a_program_under_another_digest_is_damage(journey: Any, tmp_path: Path) -> None:
+    _, _, file = journey
+    again = tk.load(file, trust=True)
+    files = again.network.get_layer("saved_model").program.paths()
+    bundle.write(tmp_path / "model.tkm", again.network, {}, programs={"0" * 64: files})
+    with pytest.raises(DamagedBundleError, match="a program in it is not what its digest says"):
+        tk.load(tmp_path / "model.tkm", trust=True)
 
 
 def test_a_model_whose_folder_is_gone_cannot_be_saved_again(journey: Any, tmp_path: Path) -> None:

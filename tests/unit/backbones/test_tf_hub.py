@@ -26,6 +26,9 @@ import transferkit as tk
 from transferkit import _keras, build
 from transferkit.backbones.fetching import digest_of
 from transferkit.backbones.tf_hub import addresses
+from transferkit.backbones.tf_hub import layer as layers
+from transferkit.backbones.tf_hub import network as hub_network
+from transferkit.backbones.tf_hub.convention import Convention, read_convention
 from transferkit.backbones.tf_hub.layer import programs_of
 from transferkit.backbones.tf_hub.program import Program, known_program
 from transferkit.engine import optimizers
@@ -378,6 +381,53 @@ def test_a_signature_without_pictures_is_refused(tmp_path: Path) -> None:
         "tfhub: the signature 'serving_default' takes no pictures. Expected one input: floating "
         "numbers (batch, height, width, channels). Received: inputs=['string(None,)']."
     )
+
+
+def test_a_saved_model_that_nothing_calls_is_refused() -> None:
+    with pytest.raises(BackboneError) as caught:
+        read_convention(SimpleNamespace(signatures={"encode": None, "decode": None}))
+    assert str(caught.value) == (
+        "tfhub: the SavedModel can be called in no way that is known. Expected one that is "
+        "callable itself, or has a signature 'default' or 'serving_default'. Received: "
+        "signatures=['decode', 'encode']."
+    )
+
+
+def giving(make: Any) -> Convention:
+    """A program that any function stands for."""
+    return Convention(make, frozenset(), (None, None, 3), tf.float32)
+
+
+def test_what_is_neither_a_vector_nor_a_map_is_refused() -> None:
+    with pytest.raises(BackboneError) as caught:
+        hub_network._features(giving(lambda x: x[..., 0]), SHAPE)
+    assert str(caught.value) == (
+        "tfhub: the SavedModel gives neither a vector nor a map. Expected (batch, channels) or "
+        "(batch, height, width, channels). Received: output=(None, 16, 16). output='...' takes "
+        "another one of its outputs, if it has several."
+    )
+    with pytest.raises(BackboneError, match=r"Expected one of \['2 without names'\]"):
+        giving(lambda x: (x, x))(pictures())
+
+
+def test_a_stride_is_one_that_larger_pictures_keep() -> None:
+    pooled = giving(lambda x: tf.nn.max_pool2d(x, 4, 4, "VALID"))
+    assert hub_network._stride(pooled, (17, 17, 3), (4, 4, 3)) == 4
+    squeezed = giving(lambda x: tf.image.resize(x, (4, 4)))
+    assert hub_network._stride(squeezed, SHAPE, (4, 4, 3)) == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "scope"),
+    [
+        ("a/b/kernel:0", "a.b"),
+        ("kernel:0", "kernel"),
+        ("/", "variable"),
+        ("outputs/w", "outputs.scope"),
+    ],
+)
+def test_a_scope_is_named_after_its_variables(variable: str, scope: str) -> None:
+    assert layers._scope(SimpleNamespace(name=variable)) == scope
 
 
 def test_the_output_has_to_be_one_that_there_is(folder: Path) -> None:
