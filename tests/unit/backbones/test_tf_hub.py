@@ -456,6 +456,19 @@ def test_a_folder_that_changes_is_noticed(tmp_path: Path, folder: Path) -> None:
     )
 
 
+def test_several_devices_at_once_are_refused(signed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = SimpleNamespace(num_replicas_in_sync=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.distribute, "get_strategy", lambda: two)
+        with pytest.raises(BackboneError) as caught:
+            Program.at(signed).load()
+    assert str(caught.value) == (
+        "tfhub: a SavedModel cannot train on 2 devices at once: its functions read the variables "
+        "of one. Expected an engine without a strategy, or one with a single device. Received: "
+        "devices=2. tk.Engine(strategy=None)"
+    )
+
+
 # Archives, URLs and handles.
 
 

@@ -68,7 +68,8 @@ class SavedModelLayer(Layer):
         **kwargs: ``name`` and the like, for ``keras.layers.Layer``.
 
     Raises:
-        BackboneError: If the program is not at hand, or takes no pictures.
+        BackboneError: If the program is not at hand, takes no pictures, or is to run on several
+            devices at once.
     """
 
     def __init__(

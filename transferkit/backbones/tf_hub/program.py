@@ -84,7 +84,12 @@ class Program:
         return {name: self.folder / name for name in self.files}
 
     def load(self) -> Any:
-        """Load it with TensorFlow, with variables of its own each time: this runs it."""
+        """Load it with TensorFlow, with variables of its own each time: this runs it.
+
+        Raises:
+            BackboneError: See `check`; or if it is to run on several devices at once.
+        """
+        _check_devices()
         self.check()
         tf = _keras.tf()
         with tf.init_scope(), tf.name_scope(""):  # its variables are to have their own names
@@ -113,6 +118,22 @@ def known_program(digest: str) -> Program:
             "brings it back.",
         )
     )
+
+
+def _check_devices() -> None:
+    # Its functions hold on to the variables that they were loaded with, and find no mirrored ones.
+    replicas = _keras.tf().distribute.get_strategy().num_replicas_in_sync
+    if replicas > 1:
+        raise BackboneError(
+            explain(
+                "tfhub",
+                f"a SavedModel cannot train on {replicas} devices at once: its functions read the "
+                "variables of one",
+                expected="an engine without a strategy, or one with a single device",
+                received={"devices": replicas},
+                mend="tk.Engine(strategy=None)",
+            )
+        )
 
 
 def _root(folder: Path) -> Path:
