@@ -115,7 +115,7 @@ class HubNetwork:
                 explain(
                     "load",
                     f"{self.info.name} cannot take pictures of {shape[0]} x {shape[1]} pixels "
-                    f"({_first_line(error)})",
+                    f"({_keras.reason_of(error)})",
                     expected=f"pictures of {self.info.image_size} pixels",
                     received={"input_shape": shape},
                     mend=f"image_size={self.info.image_size}",
@@ -288,7 +288,3 @@ def _stride(convention: Convention, shape: tuple[int, int, int], features: tuple
     stride = 2 ** round(math.log2(height / features[0]))
     grown = _features(convention, (height + stride, width + 2 * stride, channels))
     return stride if grown[:2] == (features[0] + 1, features[1] + 2) else 0
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
