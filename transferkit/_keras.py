@@ -82,6 +82,20 @@ def reason_of(error: Exception) -> str:
     return told[0] if told else type(error).__name__
 
 
+def parts(layer: Any) -> tuple[Any, ...]:
+    """The layers in an opaque layer that have a row of their own in the layer table.
+
+    What such a layer computes is not to be seen, and its weights are: it holds them in layers that
+    it lists as `parts`, each of which can be frozen by itself.
+    """
+    return tuple(getattr(layer, "parts", ()))
+
+
+def named_layers(network: Any) -> dict[str, Any]:
+    """A network's layers by name, the parts of opaque ones among them; each behind its layer."""
+    return {each.name: each for layer in network.layers for each in (layer, *parts(layer))}
+
+
 @contextlib.contextmanager
 def fresh_names() -> Iterator[None]:
     """Within it, Keras names layers as it would in a process that has just begun.
@@ -119,6 +133,12 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
     if hasattr(made, "_omit_frequent_tracing_warning"):
         made._omit_frequent_tracing_warning = True
     return made
+
+
+def saved_model_proto() -> Any:
+    """An empty protocol buffer of the kind that ``saved_model.pb`` holds."""
+    tf()
+    return importlib.import_module("tensorflow.core.protobuf.saved_model_pb2").SavedModel()
 
 
 @functools.cache

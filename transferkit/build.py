@@ -131,13 +131,14 @@ def freeze(network: KerasModel, table: LayerTable, policy: Freeze) -> frozenset[
         SelectionError: If the policy names a layer that there is not.
     """
     frozen = policy.resolve(table, verb="freeze")
-    by_name = {layer.name: layer for layer in network.layers}
+    by_name = _keras.named_layers(network)
     for row in table:
         layer = by_name.get(row.name)
         if layer is None:  # the backbone's own input layer gave way to the network's
             continue
         # TensorFlow's tracking takes no notice of an attribute that is set to what it is: a layer
-        # of which `thaw` left some variables out would stay so.
+        # of which `thaw` left some variables out would stay so. Parts have what their layer has,
+        # until their own row comes, which stands behind it.
         layer.trainable = False
         layer.trainable = row.name not in frozen
         for part in layer._flatten_layers():

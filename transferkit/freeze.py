@@ -30,6 +30,9 @@ __all__ = [
     "only",
 ]
 
+NORMS = ("BatchNormalization", "StatisticsScope")
+"""Kinds whose statistics move in training; the second is what a SavedModel shows of a norm."""
+
 BatchNorm = Literal["freeze", "train"]
 """What becomes of the BatchNormalization layers of the backbone.
 
@@ -85,7 +88,7 @@ class Freeze:
     def _norms(self, table: LayerTable) -> frozenset[str]:
         if self.batch_norm == "train":
             return frozenset()
-        return select.kind("BatchNormalization").names(table)
+        return frozenset(row.name for row in table if row.kind in NORMS)
 
     def to_config(self) -> dict[str, Any]:
         """A JSON-ready form; `from_config` is the inverse."""

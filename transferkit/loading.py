@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import tempfile
+import weakref
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +16,14 @@ from transferkit import build, bundle, heads
 from transferkit._types import KerasModel, PathLike
 from transferkit.augment import Pipeline
 from transferkit.augment.layer import AugmentationLayer
+from transferkit.backbones.tf_hub import Program
+from transferkit.backbones.tf_hub.layer import SavedModelLayer
 from transferkit.backbones.torch_hub import own_layers
 from transferkit.calibrate import Inference
 from transferkit.check import TransferCheck
 from transferkit.data.decode import FITS
 from transferkit.engine.report import EngineReport
-from transferkit.errors import UnknownNameError
+from transferkit.errors import UnknownNameError, UnsafeBundleError, explain
 from transferkit.freeze import from_config as freeze_from_config
 from transferkit.history import History
 from transferkit.plan import Plan
@@ -27,26 +34,32 @@ from transferkit.trained import TrainedModel
 __all__ = ["load"]
 
 
-def load(path: PathLike, *, custom_objects: Mapping[str, type[Any]] | None = None) -> TrainedModel:
+def load(
+    path: PathLike,
+    *,
+    custom_objects: Mapping[str, type[Any]] | None = None,
+    trust: bool = False,
+) -> TrainedModel:
     """Open a model that `TrainedModel.save` wrote; it predicts what the saved one predicted.
 
     Safe with a file from a stranger: the network's configuration is compared with a list of known
-    classes before Keras sees it, and nothing but tensors is read.
+    classes before Keras sees it, and nothing but tensors is read. A model on a SavedModel holds
+    that as well, which is a program: such a file is refused unless `trust` says otherwise.
 
     Args:
         path: The file.
         custom_objects: Layer classes of your own, by class name, that the network needs.
+        trust: Whether programs in the file may be run. Say so only of what comes from someone you
+            trust.
 
     Raises:
         BundleNotFoundError: If there is no such file.
-        BundleError: If it is damaged, foreign, newer, or names a class outside the list.
+        BundleError: If it is damaged, foreign, newer, names a class outside the list, or holds a
+            program and is not trusted.
         UnknownNameError: If it needs a head or an augmentation that nobody registered here.
     """
-    read = bundle.read(
-        path,
-        custom_objects=custom_objects,
-        own_objects={"transferkit>AugmentationLayer": AugmentationLayer, **own_layers()},
-    )
+    programs = _programs(path, trust)  # layers are made from their digests: they have to be held
+    read = bundle.read(path, custom_objects=custom_objects, own_objects=_own(bool(programs)))
     try:
         return _restored(read.network, read.facts)
     except UnknownNameError:  # of a head or an augmentation from another package
@@ -62,6 +75,49 @@ def load(path: PathLike, *, custom_objects: Mapping[str, type[Any]] | None = Non
         raise bundle.damaged(
             str(path), f"its network and what is said of it do not fit ({error!r})"
         ) from error
+
+
+def _own(runs_programs: bool) -> dict[str, Any]:
+    own = {"transferkit>AugmentationLayer": AugmentationLayer, **own_layers()}
+    return own | ({"transferkit>SavedModelLayer": SavedModelLayer} if runs_programs else {})
+
+
+def _programs(path: PathLike, trust: bool) -> list[Program]:
+    """The programs in a file, unpacked for as long as somebody holds them."""
+    inside = bundle.read_manifest(path).programs
+    if inside and trust is not True:
+        raise UnsafeBundleError(
+            explain(
+                "load",
+                f"{str(path)!r} holds a SavedModel, which is a program, and it runs only if you "
+                "say that you trust whoever made the file",
+                expected="trust=True",
+                received={"trust": trust},
+                mend=f"tk.load({str(path)!r}, trust=True)",
+            )
+        )
+    return _unpacked(path) if inside else []
+
+
+def _unpacked(path: PathLike) -> list[Program]:
+    folder = Path(tempfile.mkdtemp(prefix="transferkit-"))
+    try:
+        found = bundle.unpack_programs(path, folder)
+        programs = [Program.at(each) for each in found.values()]
+        if [program.digest for program in programs] != list(found):
+            raise bundle.damaged(str(path), "a program in it is not what its digest says")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    for program in programs:
+        weakref.finalize(program, _remove, program.folder)
+    return programs
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # another program lies there still
+        folder.parent.rmdir()
 
 
 def _restored(network: KerasModel, facts: Mapping[str, Any]) -> TrainedModel:

@@ -14,6 +14,7 @@ from transferkit._text import counted, html_summary, text_summary
 from transferkit._types import FrozenDict, ImageSize, KerasModel, PathLike, checked_seed
 from transferkit._types import image_size as as_image_size
 from transferkit.augment import Pipeline
+from transferkit.backbones.tf_hub.layer import programs_of
 from transferkit.calibrate import Inference
 from transferkit.calibrate.choosing import (
     calibrated,
@@ -507,9 +508,14 @@ class TrainedModel:
 
         Raises:
             SaveError: If it cannot be written.
+            BackboneError: If the backbone is a SavedModel whose folder is gone, or has changed: its
+                files go into the file.
         """
         if workers.is_chief(self.network):
-            bundle.write(path, self.network, self._facts())
+            programs = {
+                digest: program.paths() for digest, program in programs_of(self.network).items()
+            }
+            bundle.write(path, self.network, self._facts(), programs=programs)
 
     @cached_property
     def _predictor(self) -> Predictor:

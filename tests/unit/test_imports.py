@@ -20,7 +20,10 @@ FRAMEWORKS = frozenset({"keras", "tensorflow", "tf_keras"})
 STAIRS: tuple[tuple[str, frozenset[str]], ...] = tuple(
     (stair, frozenset(rooms.split()))
     for stair, rooms in (
-        ("ground", "errors _types _registry _optional _text _figures _progress _keras cache"),
+        (
+            "ground",
+            "errors _types _registry _optional _text _paths _figures _progress _keras cache",
+        ),
         # history is what the engine writes and later rooms read, plots draws its curves: a value
         # and pure functions, so they stand here although they are used after training.
         (

@@ -26,6 +26,7 @@ from transferkit.backbones.graph import rewire
 from transferkit.backbones.info import Preprocessing
 from transferkit.backbones.keras_applications import KerasApplications
 from transferkit.backbones.network import LoadedBackbone
+from transferkit.backbones.tf_hub import HubNetwork, TFHub, from_tf_hub
 from transferkit.backbones.torch_hub import TorchHub
 from transferkit.errors import SpecError, UnknownNameError, did_you_mean, explain
 from transferkit.spec import (
@@ -37,12 +38,14 @@ from transferkit.spec import (
 )
 
 __all__ = [
+    "HubNetwork",
     "KerasNetwork",
     "LoadedBackbone",
     "Preprocessing",
     "classifier",
     "find",
     "from_keras",
+    "from_tf_hub",
     "info",
     "is_network",
     "load",
@@ -79,6 +82,7 @@ class _UserSource:
 _KERAS = KerasApplications()
 _SOURCES.add("keras", _KERAS)
 _SOURCES.add("torch", TorchHub())
+_SOURCES.add("tfhub", TFHub())
 _SOURCES.add("user", _UserSource())
 
 

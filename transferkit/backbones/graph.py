@@ -23,6 +23,7 @@ __all__ = [
     "kinds_before",
     "layer_names",
     "rewire",
+    "rows_of",
 ]
 
 _RESIZES = ("ZeroPadding2D", "Cropping2D", "UpSampling2D")
@@ -51,10 +52,11 @@ class Rewired:
     cuts: tuple[str, ...]
 
     def table(self, block_of: Callable[[str], int], block_names: Sequence[str]) -> LayerTable:
-        """The layer table for a division into blocks."""
+        """The layer table for a division into blocks; parts of a layer stand behind it."""
         rows = tuple(
-            Layer(layer.name, type(layer).__name__, block_of(layer.name), layer.count_params())
+            Layer(name, kind, block_of(layer.name), params)
             for layer in self.layers
+            for name, kind, params in rows_of(layer)
         )
         return LayerTable(rows, tuple(block_names))
 
@@ -66,6 +68,16 @@ class Rewired:
             if self.strides[name] and kinds.get(name) not in (*_RESIZES, "InputLayer"):
                 maps[self.strides[name]] = self.outputs[name]
         return maps
+
+
+def rows_of(layer: Any) -> tuple[tuple[str, str, int], ...]:
+    """Name, kind and parameters of a layer, and then of its parts that have rows of their own.
+
+    What a part holds is counted in its own row.
+    """
+    inside = [(part.name, type(part).__name__, part.count_params()) for part in _keras.parts(layer)]
+    own = layer.count_params() - sum(params for _, _, params in inside)
+    return ((layer.name, type(layer).__name__, own), *inside)
 
 
 def is_functional(model: object) -> bool:

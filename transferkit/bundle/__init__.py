@@ -6,10 +6,12 @@ A bundle is a zip archive without compression:
 ``manifest.json``      format, schema, versions, facts, the tensors in order, a digest per member
 ``network.json``       Keras' configuration of the functional network
 ``tensors/00000.npy``  one weight each, in the order of ``network.weights``, as ``np.save`` writes
+``programs/DIGEST/``   the files of a SavedModel that a layer runs, where there is one
 ====================== ==========================================================================
 
-Opening one is safe with a file from a stranger: see `read`. The digests notice damage and are no
-signature: see `manifest`.
+Opening one is safe with a file from a stranger: see `read`. Programs are another matter: `read`
+leaves them alone, and whoever unpacks them to run them has to trust the file's author. The digests
+notice damage and are no signature: see `manifest`.
 
     >>> import tempfile, pathlib, keras
     >>> from transferkit import bundle
@@ -26,7 +28,8 @@ signature: see `manifest`.
 from __future__ import annotations
 
 from transferkit.bundle.manifest import Manifest, damaged
+from transferkit.bundle.programs import unpack_programs
 from transferkit.bundle.reading import Bundle, read, read_manifest
 from transferkit.bundle.writing import write
 
-__all__ = ["Bundle", "Manifest", "damaged", "read", "read_manifest", "write"]
+__all__ = ["Bundle", "Manifest", "damaged", "read", "read_manifest", "unpack_programs", "write"]

@@ -15,16 +15,19 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from transferkit._paths import is_inside
 from transferkit.bundle.tensors import DTYPES
 from transferkit.errors import DamagedBundleError, ForeignBundleError, NewerBundleError, explain
 
 __all__ = ["FORMAT", "SCHEMA", "Manifest", "Member", "TensorEntry", "parse", "versions"]
 
 FORMAT = "transferkit"
-SCHEMA = 1
+SCHEMA = 2
+"""The newest: 1 holds a network and its tensors, 2 programs beside them."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MEMBER = re.compile(r"network\.json|tensors/[0-9]{5,}\.npy")
+_PROGRAM = re.compile(r"programs/([0-9a-f]{64})/(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,26 @@ class Manifest:
         versions: What it was written with, by package.
         tensors: The network's weights, in the order of ``network.weights``.
         members: Every other member of the archive, by name.
-        schema: The version of the format.
     """
 
     facts: Mapping[str, Any]
     versions: Mapping[str, str]
     tensors: tuple[TensorEntry, ...]
     members: Mapping[str, Member]
-    schema: int = SCHEMA
+
+    @property
+    def schema(self) -> int:
+        """The version of the format: the oldest one that can say what is in it."""
+        return 2 if self.programs else 1
+
+    @property
+    def programs(self) -> dict[str, dict[str, str]]:
+        """The members of each program by the path of the file, by the program's digest."""
+        found: dict[str, dict[str, str]] = {}
+        for name in self.members:
+            if program := _PROGRAM.fullmatch(name):
+                found.setdefault(program[1], {})[program[2]] = name
+        return found
 
     def to_bytes(self) -> bytes:
         """The member ``manifest.json``."""
@@ -174,20 +189,26 @@ def _newer(document: Mapping[str, Any], source: str) -> NewerBundleError:
 
 
 def _manifest(document: Mapping[str, Any]) -> Manifest:
-    if document["schema"] != SCHEMA or not isinstance(document["facts"], dict):
-        raise ValueError("schema or facts")
+    if not isinstance(document["facts"], dict):
+        raise ValueError("facts")
     members = {name: _member(name, entry) for name, entry in document["members"].items()}
     tensors = tuple(_tensor(entry, members) for entry in document["tensors"])
     listed = {entry.member for entry in tensors}
-    if len(listed) != len(tensors) or members.keys() != listed | {"network.json"}:
-        raise ValueError("tensors and members disagree")
     written = {str(name): str(version) for name, version in document["versions"].items()}
-    return Manifest(document["facts"], written, tensors, members)
+    manifest = Manifest(document["facts"], written, tensors, members)
+    others = {name for files in manifest.programs.values() for name in files.values()}
+    if len(listed) != len(tensors) or members.keys() - others != listed | {"network.json"}:
+        raise ValueError("tensors and members disagree")
+    if document["schema"] != manifest.schema:
+        raise ValueError("schema")
+    return manifest
 
 
 def _member(name: str, entry: Mapping[str, Any]) -> Member:
     sha256, size = entry["sha256"], entry["bytes"]
-    if not _MEMBER.fullmatch(name) or not _SHA256.fullmatch(sha256) or not _is_count(size):
+    program = _PROGRAM.fullmatch(name)
+    known = is_inside(program[2]) if program else _MEMBER.fullmatch(name)
+    if not known or not _SHA256.fullmatch(sha256) or not _is_count(size):
         raise ValueError(f"member {name!r}")
     return Member(sha256, size)
 

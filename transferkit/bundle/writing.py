@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,16 @@ from transferkit.errors import SaveError, explain
 
 __all__ = ["write"]
 
+_NONE: Mapping[str, Mapping[str, Path]] = MappingProxyType({})
 
-def write(path: PathLike, network: KerasModel, facts: Mapping[str, Any]) -> None:
+
+def write(
+    path: PathLike,
+    network: KerasModel,
+    facts: Mapping[str, Any],
+    *,
+    programs: Mapping[str, Mapping[str, Path]] = _NONE,
+) -> None:
     """Write a network and its facts into one file.
 
     The file appears whole or not at all: an old one stays until the new one is complete. The same
@@ -35,6 +45,8 @@ def write(path: PathLike, network: KerasModel, facts: Mapping[str, Any]) -> None
         network: A built functional or sequential ``keras.Model``.
         facts: What belongs to it: mappings with text as keys, lists, texts, numbers, booleans and
             None, nested as you like.
+        programs: The files of each program that its layers run, by their path below the program's
+            folder, by the program's digest.
 
     Raises:
         SaveError: If it cannot be written, or could not be loaded again.
@@ -46,9 +58,17 @@ def write(path: PathLike, network: KerasModel, facts: Mapping[str, Any]) -> None
     _check_keys(facts, target)
     needed = sum(_size(weight) + 512 for weight in weights) + len(description)
     needed += len(_json(dict(facts), target, "facts"))
+    files = {
+        f"programs/{digest}/{name}": file
+        for digest, folder in programs.items()
+        for name, file in folder.items()
+    }
+    needed += sum(file.stat().st_size + 512 for file in files.values())
     with replacing(path, needed=needed) as file, Writer(file) as writer:
         listed = tuple(_add(writer, index, weight) for index, weight in enumerate(weights))
         writer.add(NETWORK, description)
+        for member, source in files.items():
+            writer.add(member, _content(source))
         frameworks = {
             "keras": str(_keras.keras().__version__),
             "tensorflow": str(_keras.tf().__version__),
@@ -97,6 +117,11 @@ def _add(writer: Writer, index: int, weight: Any) -> TensorEntry:
     member = f"tensors/{index:05d}.npy"
     writer.add(member, *tensors.encode(array))
     return TensorEntry(weight.path, tuple(array.shape), array.dtype.name, member)
+
+
+def _content(file: Path) -> Any:
+    """A file's bytes, mapped: it may be as large as the network."""
+    return np.memmap(file, np.uint8, "r") if file.stat().st_size else b""
 
 
 def _size(weight: Any) -> int:

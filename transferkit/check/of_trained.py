@@ -10,7 +10,7 @@ from transferkit import _keras, build
 from transferkit import freeze as freezing
 from transferkit._types import KerasModel, Tensor, checked_seed
 from transferkit.check.checks import check_numbers, check_tier
-from transferkit.check.probing import Probe, calibrated
+from transferkit.check.probing import Probe, calibrated, check_norms_are_seen
 from transferkit.check.training import Control, lost_of, lost_without, watched
 from transferkit.check.verdict import TransferCheck, checked
 from transferkit.data import Data
@@ -84,6 +84,7 @@ def check_trained(
                 mend='TransferModel("keras:MobileNetV2", weights="imagenet").fit(photos)',
             )
         )
+    check_norms_are_seen(model.table)
     data = data.resized(model.image_size, fit=model.about["fit"])
     val = watched(data, tier)
     about: dict[str, Any] = {"margin": float(margin), "backbone": name, "weights": source}
@@ -100,7 +101,8 @@ def check_trained(
 def _backbone(model: Checkable) -> Part:
     """The backbone of a copy: it is frozen, and the model is left as it is."""
     network = build.copy(model.network)
-    last = network.get_layer(tuple(model.table)[-1].name).output
+    names = set(model.table.names)
+    last = [layer for layer in network.layers if layer.name in names][-1].output
     part = Part(keras.Model(network.inputs[0], last, name=network.name), model.table, last)
     build.freeze(part.network, part.table, freezing.backbone())
     return part

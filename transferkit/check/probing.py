@@ -13,12 +13,13 @@ from transferkit import freeze as freezing
 from transferkit._types import KerasModel
 from transferkit.check.verdict import TransferCheck, checked
 from transferkit.data import Split
+from transferkit.errors import SpecError, explain
 from transferkit.ranking.extracting import Embedder, embedded, labels_of
 from transferkit.running import Engine
 from transferkit.select import LayerTable
 from transferkit.transferability import Statistics, ridge_probe
 
-__all__ = ["Probe", "calibrate", "calibrated", "set_statistics"]
+__all__ = ["Probe", "calibrate", "calibrated", "check_norms_are_seen", "set_statistics"]
 
 Array = np.ndarray[Any, Any]
 CALIBRATION = 64
@@ -105,12 +106,36 @@ def calibrate(network: KerasModel, table: LayerTable, split: Split) -> None:
     """Set the normalisation of a random network to the statistics of some pictures.
 
     As it is drawn its features would be degenerate, and every source would seem to help.
+
+    Raises:
+        SpecError: If its norms are inside a SavedModel, where nobody can set their momentum.
     """
+    check_norms_are_seen(table)
     if not _norms(network):
         return
     others = ~select.kind("BatchNormalization")
     build.freeze(network, table, freezing.only(others, batch_norm="train"))
     set_statistics(network, split.pixels())
+
+
+def check_norms_are_seen(table: LayerTable) -> None:
+    """Refuse a network whose norms are inside a SavedModel.
+
+    Raises:
+        SpecError: If they are.
+    """
+    hidden = [row.name for row in table if row.kind == "StatisticsScope"]
+    if hidden:
+        raise SpecError(
+            explain(
+                "check_transfer",
+                "the normalisation of a SavedModel cannot be calibrated for random weights, and "
+                "beside a network that is not, every source would seem to help",
+                expected="a backbone of keras:, or one of your own in Keras",
+                received={"layers": hidden},
+                mend="tk.rank([...], photos) compares sources with each other.",
+            )
+        )
 
 
 def set_statistics(network: KerasModel, pixels: Any) -> None:

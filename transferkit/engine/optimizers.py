@@ -122,10 +122,10 @@ def _owners(network: KerasModel, table: LayerTable) -> dict[int, str]:
     """The layer of the backbone that each weight belongs to."""
     names = set(table.names)
     return {
-        id(weight): layer.name
-        for layer in network.layers
-        if layer.name in names
-        for weight in layer.weights
+        id(weight): name
+        for name, layer in _keras.named_layers(network).items()
+        if name in names
+        for weight in layer.weights  # of a part the last word is its own, which comes later
     }
 
 

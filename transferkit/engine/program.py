@@ -97,8 +97,11 @@ def _work(node: Any) -> int:
     """Multiply-adds: every matrix or kernel is gone through once for each place of the output.
 
     Exact for dense layers and for convolutions of every kind. The products of attention with
-    itself, and what only adds or compares, count as nothing.
+    itself, and what only adds or compares, count as nothing. An opaque layer says itself what it
+    takes.
     """
+    if hasattr(node.operation, "work"):
+        return int(node.operation.work)
     kernels = [weight for weight in getattr(node.operation, "weights", ()) if len(weight.shape) > 1]
     shape = node.outputs[0].shape
     places = math.prod(int(side) for side in shape[1:-1] if side is not None)

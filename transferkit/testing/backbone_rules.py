@@ -10,6 +10,7 @@ import numpy as np
 
 from transferkit import _keras
 from transferkit.backbones.from_keras import OURS
+from transferkit.backbones.graph import rows_of
 from transferkit.spec import Backbone, BackboneInfo
 from transferkit.testing.contract import Breach, Contract
 from transferkit.testing.subjects import BackboneSubject
@@ -117,7 +118,10 @@ def takes_raw_pixels(subject: BackboneSubject) -> Breach | None:
 
 @BACKBONE.rule("table-lists-its-layers", "the table has a row for each layer, in source order")
 def table_lists_its_layers(subject: BackboneSubject) -> Breach | None:
-    """Row 0 is the input layer; names, kinds and counts are those of the network's layers."""
+    """Row 0 is the input layer; names, kinds and counts are those of the network's layers.
+
+    An opaque layer has rows for its parts behind its own, since nothing else can be frozen in it.
+    """
     table = subject.first.table
     if table.layers[0].kind != "InputLayer":
         return Breach(
@@ -127,7 +131,7 @@ def table_lists_its_layers(subject: BackboneSubject) -> Breach | None:
     rows = [(row.name, row.kind, row.params) for row in table][1:]
     listed = {name for name, _, _ in rows}
     layers = [layer for layer in subject.first.network.layers if layer.name in listed]
-    found = [(layer.name, type(layer).__name__, layer.count_params()) for layer in layers]
+    found = [row for layer in layers for row in rows_of(layer)]
     if rows != found:
         odd = next((row for row, layer in _side_by_side(rows, found) if row != layer), None)
         return Breach(

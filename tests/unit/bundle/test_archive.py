@@ -262,11 +262,11 @@ def test_a_manifest_that_is_no_json_is_damaged(saved: Path) -> None:
 
 def test_a_newer_bundle_says_which_versions_it_needs(saved: Path) -> None:
     def change(document: dict[str, Any]) -> dict[str, Any]:
-        return {"format": "transferkit", "schema": 2, "versions": {"transferkit": "9.1"}}
+        return {"format": "transferkit", "schema": 3, "versions": {"transferkit": "9.1"}}
 
     text = message(NewerBundleError, with_manifest(saved, change))
     assert "was written by transferkit 9.1, which is newer than this one" in text
-    assert "Expected bundle schema 1 or older. Received: schema=2, transferkit='0." in text
+    assert "Expected bundle schema 2 or older. Received: schema=3, transferkit='0." in text
     assert text.endswith("pip install --upgrade transferkit")
 
 
