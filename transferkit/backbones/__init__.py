@@ -306,13 +306,14 @@ def register(
 
 
 def _unknown(name: str) -> UnknownNameError:
-    near = names()
+    source, colon, own = name.partition(":")
+    near = names(f"{source}:*" if colon else "*") or names()
     bare = tuple(full.split(":", 1)[1] for full in near)
     return UnknownNameError(
         explain(
             "backbones",
             f"there is no backbone called {name!r}",
-            expected=did_you_mean(name.split(":", 1)[-1], bare),
+            expected=did_you_mean(own or name, bare),
             received={"name": name},
             mend="tk.backbones.names() lists all.",
         )

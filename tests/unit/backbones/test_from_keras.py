@@ -496,7 +496,7 @@ def test_a_registered_model_is_known_by_its_full_and_its_bare_name() -> None:
     tk.backbones.register("digits", tk.backbones.from_keras(chain(), blocks=r"(low|high)_"))
     tk.backbones.register("letters", tk.backbones.from_keras(sequential()))
     assert tk.backbones.names("user:*") == ("user:digits", "user:letters")
-    assert tk.backbones.names("*:d*") == ("user:digits",)
+    assert tk.backbones.names("*:dig*") == ("user:digits",)
     assert set(tk.backbones.names("keras:*")) < set(tk.backbones.names())
     for name in ("user:digits", "digits"):
         assert tk.backbones.find(name) == ("user", "digits")
