@@ -55,7 +55,7 @@ default_role = "py:obj"
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!transferkit\.)\w+\..*"),
     (r"py:.*", r"'.*'"),  # one of the words of a Literal
-    (r"py:class", r"transferkit\.\w+\.\w+\.\w+"),  # a class in a file of a room
+    (r"py:class", r"transferkit\.\w+\.\w+(\.\w+)+"),  # a class in a file of a room
     (r"py:class", r"transferkit\._\w+\.\w+"),
     (r"py:class", r"transferkit\.plan\.Optimizer|Figure"),
 ]
