@@ -45,7 +45,7 @@ def fetch(url: str, *, into: Path, limit_bytes: int, sha256: str | None = None) 
         check_sha256(into, sha256)
         return into
     into.parent.mkdir(parents=True, exist_ok=True)
-    temporary = into.with_name(f".{into.name[:40]}.{secrets.token_hex(4)}.tmp")
+    temporary = _beside(into)
     try:
         _download(url, temporary, into, limit_bytes)
         check_sha256(temporary, sha256, called=url)
@@ -53,6 +53,11 @@ def fetch(url: str, *, into: Path, limit_bytes: int, sha256: str | None = None) 
     finally:
         temporary.unlink(missing_ok=True)
     return into
+
+
+def _beside(into: Path) -> Path:
+    """Where something is made before it takes its place."""
+    return into.with_name(f".{into.name[:40]}.{secrets.token_hex(4)}.tmp")
 
 
 def digest_of(file: Path) -> str:
@@ -152,7 +157,7 @@ def unpack(archive: Path, into: Path, *, limit_bytes: int) -> Path:
     if into.is_dir():
         return into
     into.parent.mkdir(parents=True, exist_ok=True)
-    temporary = into.with_name(f".{into.name[:40]}.{secrets.token_hex(4)}.tmp")
+    temporary = _beside(into)
     try:
         _extract(archive, temporary, limit_bytes)
         _take_its_place(temporary, into)

@@ -13,12 +13,11 @@ from transferkit._types import KerasModel
 from transferkit.backbones import graph, network
 from transferkit.backbones.blocks import Division, by_pattern, by_shape
 from transferkit.backbones.info import Preprocessing, preprocessing
-from transferkit.backbones.weights import found, is_path, load_file
+from transferkit.backbones.weights import found, is_path, load_file, unknown_weights
 from transferkit.errors import (
     BackboneError,
     SpecError,
     TransferKitError,
-    UnknownNameError,
     WeightsError,
     explain,
 )
@@ -107,14 +106,8 @@ class KerasNetwork:
         if weights == "pretrained":
             network.copy_weights(self.model, copy)
         elif weights is not None:
-            raise UnknownNameError(
-                explain(
-                    "weights",
-                    f"{self.about.name} has no weights called {weights!r}",
-                    expected="'pretrained' (the model's own), None, or a path to a weight file",
-                    received={"weights": weights},
-                )
-            )
+            own = "'pretrained' (the model's own)"
+            raise unknown_weights(self.about.name, weights, expected=own)
         return copy
 
     def _from_file(self, shape: tuple[int, int, int], path: str) -> KerasModel:

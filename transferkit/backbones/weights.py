@@ -17,7 +17,7 @@ from transferkit.errors import (
     explain,
 )
 
-__all__ = ["found", "is_path", "keras_home", "load_file", "load_named"]
+__all__ = ["found", "is_path", "keras_home", "load_file", "load_named", "unknown_weights"]
 
 _KERAS = (".weights.h5", ".h5", ".keras")
 _TORCH = (".safetensors", ".pth", ".pt", ".bin")
@@ -116,14 +116,7 @@ def load_named(
         WeightsNotFoundError: If the file is neither there nor to be had; it says where to put it.
     """
     if weights not in known:
-        raise UnknownNameError(
-            explain(
-                "weights",
-                f"{name} has no weights called {weights!r}",
-                expected=f"{did_you_mean(weights, known)}, None, or a path to a weight file",
-                received={"weights": weights},
-            )
-        )
+        raise unknown_weights(name, weights, expected=did_you_mean(weights, known))
     wanted = keras_home() / "models" / file_name
     try:
         with warnings.catch_warnings():
@@ -153,6 +146,27 @@ def load_named(
                 ),
             )
         ) from error
+
+
+def unknown_weights(
+    name: str, weights: str, *, expected: str, file: str = "a weight file"
+) -> UnknownNameError:
+    """The error for a name of weights that a backbone does not have.
+
+    Args:
+        name: The backbone's name.
+        weights: What was asked for.
+        expected: The names there are.
+        file: What a path may lead to.
+    """
+    return UnknownNameError(
+        explain(
+            "weights",
+            f"{name} has no weights called {weights!r}",
+            expected=f"{expected}, None, or a path to {file}",
+            received={"weights": weights},
+        )
+    )
 
 
 def _neighbours(file: Path) -> str | None:

@@ -16,8 +16,8 @@ from transferkit.backbones.tf_hub.addresses import LIMIT, checked_address, folde
 from transferkit.backbones.tf_hub.convention import Convention, read_convention
 from transferkit.backbones.tf_hub.layer import SavedModelLayer
 from transferkit.backbones.tf_hub.program import Program
-from transferkit.backbones.weights import found, is_path, load_file
-from transferkit.errors import BackboneError, SpecError, UnknownNameError, explain
+from transferkit.backbones.weights import found, is_path, load_file, unknown_weights
+from transferkit.errors import BackboneError, SpecError, explain
 from transferkit.spec import BackboneInfo
 
 __all__ = ["HubNetwork", "from_tf_hub"]
@@ -250,14 +250,8 @@ def _check_weights(weights: str | None, name: str) -> None:
     if is_path(weights):
         found(weights)
         return
-    raise UnknownNameError(
-        explain(
-            "weights",
-            f"{name} has no weights called {weights!r}",
-            expected="'pretrained' (its own), None, or a path to a .weights.h5 file saved from it",
-            received={"weights": weights},
-        )
-    )
+    file = "a .weights.h5 file saved from it"
+    raise unknown_weights(name, weights, expected="'pretrained' (its own)", file=file)
 
 
 def _one_block(graph: Rewired) -> tuple[dict[str, int], tuple[str, ...]]:

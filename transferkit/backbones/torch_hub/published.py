@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from transferkit.errors import UnknownNameError, WeightsNotFoundError, did_you_mean, explain
+from transferkit.backbones.weights import unknown_weights
+from transferkit.errors import WeightsNotFoundError, did_you_mean, explain
 
 __all__ = ["checkpoints", "published_file"]
 
@@ -33,15 +34,8 @@ def published_file(name: str, files: Mapping[str, str], weights: str) -> str:
     """
     asked = next(iter(files), weights) if weights == "pretrained" else weights
     if asked not in files:
-        raise UnknownNameError(
-            explain(
-                "weights",
-                f"{name} has no weights called {weights!r}",
-                expected=f"{did_you_mean(weights, files or ('pretrained',))}, None, or a path to a "
-                "weight file",
-                received={"weights": weights},
-            )
-        )
+        near = did_you_mean(weights, files or ("pretrained",))
+        raise unknown_weights(name, weights, expected=near)
     file = checkpoints() / files[asked]
     if not file.is_file():
         raise WeightsNotFoundError(
