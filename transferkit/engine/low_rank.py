@@ -62,10 +62,11 @@ class Factored:
             return [None, None]
         by_sum = self.scale * self.matrix.unfold(gradient)
         left, right = _read(self.left), _read(self.right)
-        return [
-            tf.matmul(by_sum, right, transpose_b=True),
-            tf.matmul(left, by_sum, transpose_a=True),
-        ]
+        by_left = tf.matmul(by_sum, right, transpose_b=True)
+        by_right = tf.matmul(left, by_sum, transpose_a=True)
+        # No factor moves before both are there: that A is read before it is set does not follow
+        # from its own gradient, and TensorFlow's graph optimizer drops an order that nothing needs.
+        return list(tf.tuple([by_left, by_right]))
 
     def merge(self) -> None:
         """Set the kernel to the sum."""
