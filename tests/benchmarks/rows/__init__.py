@@ -22,6 +22,7 @@ MODULES = (
     "insects",
     "forward",
     "step",
+    "converted",
     "head",
     "xla",
     "pictures",
