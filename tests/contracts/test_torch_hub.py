@@ -19,13 +19,18 @@ from transferkit.backbones.torch_hub.families import NETWORKS
 
 keras = _keras.keras()
 
-USUAL = ("resnet18", "vgg11_bn", "squeezenet1_0")
+USUAL = ("resnet18", "vgg11_bn", "squeezenet1_0", "mobilenet_v2")
 """Built in the usual run; the slow one has `IN_FULL`, the exhaustive one all."""
-IN_FULL = ("resnet18", "vgg11_bn", "densenet121", "squeezenet1_1", "regnet_y_400mf")
+IN_FULL = (
+    *("resnet18", "vgg11_bn", "densenet121", "squeezenet1_1", "regnet_y_400mf", "mobilenet_v2"),
+)
 PAIRS = (
     *("ResNet-18/34", "ResNet", "ResNeXt", "Wide ResNet", "VGG", "VGG with norms", "DenseNet"),
     *("SqueezeNet 1.0", "SqueezeNet 1.1", "RegNet X", "RegNet Y", "RegNet Y of timm"),
+    *("MobileNetV2", "MobileNetV2 of timm"),
 )
+SINGLE = ()
+"""Keras' GELU and the gradient of PyTorch's hard swish hold a constant of single precision."""
 
 
 def marks(name: str) -> Any:
@@ -51,7 +56,8 @@ def test_what_is_written_down_of_a_network_is_true(name: str) -> None:
     if NETWORKS[name].params > 130_000_000:
         pytest.skip("half a gigabyte and more; its graph is that of its smaller relatives")
     promised = tk.backbones.info(f"torch:{name}")
-    loaded = tk.backbones.load(f"torch:{name}", input_shape=(64, 64, 3), weights=None)
+    size = promised.image_size if NETWORKS[name].family.places else (64, 64)  # counted among params
+    loaded = tk.backbones.load(f"torch:{name}", input_shape=(*size, 3), weights=None)
     assert loaded.info == promised
 
 
@@ -84,4 +90,5 @@ def parity() -> dict[str, Any]:
 def test_a_family_computes_what_pytorch_does(pair: str) -> None:
     found = parity()
     assert set(found) == set(PAIRS)
-    assert max(found[pair].values()) < 1e-9  # rounding, in double precision
+    rounding = 1e-7 if pair.startswith(SINGLE) else 1e-9  # in double precision
+    assert max(found[pair].values()) < rounding

@@ -12,6 +12,7 @@ import torchvision.models as models
 
 from transferkit.backbones.torch_hub.families import (
     densenet,
+    mobilenet_v2,
     regnet,
     resnet,
     squeezenet,
@@ -67,6 +68,19 @@ def timm_regnet() -> Any:
     shape = {"depth": 6, "w0": 16, "wa": 16.0, "wm": 2.0, "group_size": 16, "se_ratio": 0.25}
     return timm.models.regnet.RegNet(timm.models.regnet.RegNetCfg(**shape), num_classes=CLASSES)
 
+
+def small_mobilenet_v2() -> Any:
+    return models.MobileNetV2(CLASSES, inverted_residual_setting=[list(s) for s in INVERTED])
+
+
+Inverted = mobilenet_v2.Stage
+INVERTED = (
+    Inverted(1, 16, 1, 1),
+    Inverted(6, 24, 2, 2),
+    Inverted(6, 32, 1, 2),
+    Inverted(3, 40, 1, 2),
+    Inverted(3, 40, 1, 2),
+)
 
 BASIC, BOTTLENECK = models.resnet.BasicBlock, models.resnet.Bottleneck
 UNITS, STAGES = (1, 1, 2, 1), (8, 16, 16, 24, 32)
@@ -131,5 +145,15 @@ PAIRS = {
         regnet.NETWORKS["regnet_y_400mf"].family,
         regnet.RegNet((1, 1, 3, 1), (16, 32, 64, 128), 16, excitation=True),
         timm_regnet,
+    ),
+    "MobileNetV2": Pair(
+        mobilenet_v2.NETWORKS["mobilenet_v2"].family,
+        mobilenet_v2.MobileNetV2(INVERTED),
+        small_mobilenet_v2,
+    ),
+    "MobileNetV2 of timm": Pair(
+        mobilenet_v2.NETWORKS["mobilenet_v2"].family,
+        mobilenet_v2.NETWORKS["mobilenet_v2"].architecture,
+        lambda: timm.create_model("mobilenetv2_100", num_classes=CLASSES),
     ),
 }

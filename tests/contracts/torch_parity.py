@@ -61,7 +61,7 @@ class Comparison:
         entry = keras.Input((pair.side, pair.side, 3))
         self.features = pair.architecture.features(entry)
         self.logits = pair.architecture.logits(self.features, CLASSES)
-        self.ours = keras.Model(entry, self.logits)
+        self.ours = _without_noise(keras.Model(entry, self.logits))
         state = from_torch(self.theirs.state_dict(), of="the reference")
         fill(self.ours, state, pair.family, of="the reference", whole=True)
         self.theirs.double()
@@ -114,7 +114,7 @@ class Comparison:
         loss.backward()
         named = self.theirs.named_parameters()
         rename = self.pair.family.rename
-        return {rename(name): parameter.grad.numpy() for name, parameter in named}
+        return {rename(name): parameter.grad.numpy().squeeze() for name, parameter in named}
 
     def _our_gradients(self) -> Mapping[str, Array]:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -123,7 +123,7 @@ class Comparison:
         trained = [slot for slot in slots(self.ours) if slot.weight.trainable]
         gradients = tape.gradient(value, [slot.weight.value for slot in trained])
         return {
-            slot.tensor: slot.to_torch(np.asarray(gradient))
+            slot.tensor: slot.to_torch(np.asarray(gradient)).squeeze()
             for slot, gradient in zip(trained, gradients, strict=True)
         }
 
@@ -139,10 +139,21 @@ def _settled(network: Any) -> Any:
         if type(module).__name__ in ("Dropout", "StochasticDepth"):
             module.p = 0.0
     for name, tensor in [*network.named_buffers(), *network.named_parameters()]:
-        if name.endswith(("running_var", "weight")) and tensor.dim() == 1:
+        scales = name.endswith(("layer_scale", "gamma"))  # which all but leave a fresh branch out
+        if scales or (name.endswith(("running_var", "weight")) and tensor.dim() == 1):
             tensor.data.uniform_(0.5, 1.5)
         elif name.endswith(("running_mean", "bias")):
             tensor.data.uniform_(-0.2, 0.2)
+        elif tensor.is_floating_point() and tensor.min() == tensor.max():  # ViT's head begins at 0
+            tensor.data.normal_(std=0.2)
+    return network
+
+
+def _without_noise(network: Any) -> Any:
+    """Our stochastic depth draws nothing either."""
+    for layer in network.layers:
+        if type(layer).__name__ == "Dropout":
+            layer.rate = 0.0
     return network
 
 

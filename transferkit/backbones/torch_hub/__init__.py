@@ -16,4 +16,6 @@ __all__ = ["TorchHub", "own_layers"]
 
 def own_layers() -> dict[str, Any]:
     """Our own layers in these networks, by the names that Keras registered them under."""
-    return {"transferkit>GroupedConv2D": grouped_convolution()}
+    return {
+        "transferkit>GroupedConv2D": grouped_convolution(),
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,10 @@ def fill(network: KerasModel, state: StateDict, family: Family, *, of: str, whol
         if name in known and not _fits(known[name], slot)
     ]
     if missing or surplus or misshapen:
-        raise _misfit(network.name, state, of, missing, surplus, misshapen)
+        mend = _own_size(known, wanted, family) or _own_name(state)
+        raise _misfit(network.name, of, mend, missing, surplus, misshapen)
     for name, slot in wanted.items():
-        slot.weight.assign(slot.to_keras(known[name]))
+        slot.weight.assign(slot.to_keras(known[name].reshape(slot.shape)))
 
 
 def recognised(state: StateDict) -> str | None:
@@ -83,27 +85,42 @@ def _is_of(name: str, modules: Collection[str]) -> bool:
 
 
 def _fits(tensor: Any, slot: Slot) -> bool:
-    return tuple(tensor.shape) == slot.shape and np.issubdtype(tensor.dtype, np.floating)
+    """Axes of length 1 are no difference: torchvision and timm do not have the same ones."""
+    sides, wanted = ([n for n in shape if n != 1] for shape in (tensor.shape, slot.shape))
+    return sides == wanted and np.issubdtype(tensor.dtype, np.floating)
+
+
+def _own_size(known: Mapping[str, Any], wanted: Mapping[str, Slot], family: Family) -> str | None:
+    """What to do where a transformer's places are those of pictures of another size."""
+    places = known.get(family.places or "")
+    if places is None or places.ndim != 3 or places.shape == wanted[str(family.places)].shape:
+        return None
+    side = isqrt(places.shape[1] - 1) * family.strides[0]
+    return f"It has the places of pictures of {side} pixels: image_size=({side}, {side})."
+
+
+def _own_name(state: StateDict) -> str | None:
+    other = recognised(state)
+    return f"It has as many parameters as torch:{other}." if other else None
 
 
 def _misfit(
     network: str,
-    state: StateDict,
     of: str,
+    mend: str | None,
     missing: Sequence[str],
     surplus: Sequence[str],
     misshapen: Sequence[str],
 ) -> WeightsError:
     parts = {"missing": missing, "surplus": surplus, "misshapen": misshapen}
     told = "; ".join(f"{len(names)} {how} ({_few(names)})" for how, names in parts.items() if names)
-    other = recognised(state)
     return WeightsError(
         explain(
             "weights",
             f"the tensors of {of} do not fit {network}: {told}",
             expected=f"a state dict of {network}, with PyTorch's or timm's names",
             received={"weights": of},
-            mend=f"It has as many parameters as torch:{other}." if other else None,
+            mend=mend,
         )
     )
 

@@ -26,11 +26,13 @@ __all__ = [
     "dropout",
     "flatten",
     "global_average_pool",
+    "layer_norm",
     "linear",
     "max_pool",
     "multiply",
     "pad",
     "relu",
+    "stochastic_depth",
 ]
 
 EPSILON = 1e-5
@@ -104,6 +106,11 @@ def batch_norm(
     return _layers().BatchNormalization(epsilon=epsilon, momentum=momentum, name=name)(x)
 
 
+def layer_norm(x: Tensor, name: str, *, epsilon: float) -> Tensor:
+    """``nn.LayerNorm`` over the channels of each place by itself."""
+    return _layers().LayerNormalization(epsilon=epsilon, name=name)(x)
+
+
 def activation(x: Tensor, name: str, kind: str) -> Tensor:
     """Keras' activation called `kind` behind the module `name`."""
     return _layers().Activation(kind, name=f"{name}.{kind}")(x)
@@ -162,6 +169,25 @@ def linear(x: Tensor, name: str, units: int, *, bias: bool = True) -> Tensor:
 def dropout(x: Tensor, name: str, rate: float) -> Tensor:
     """``nn.Dropout``."""
     return _layers().Dropout(rate, name=name)(x)
+
+
+def stochastic_depth(x: Tensor, name: str, rate: float) -> Tensor:
+    """``StochasticDepth(mode="row")``: in training a branch is left out for some pictures.
+
+    What is left is divided by the share that stays. A layer that is frozen draws nothing.
+
+    Args:
+        x: What a residual branch gives.
+        name: The unit.
+        rate: Share of the pictures for which it is left out; at 0 there is no such layer.
+
+    References:
+        Huang et al., Deep Networks with Stochastic Depth, ECCV 2016.
+    """
+    if rate == 0:
+        return x
+    per_picture = (None, 1, 1, 1)
+    return _layers().Dropout(rate, noise_shape=per_picture, name=f"{name}.stochastic_depth")(x)
 
 
 def add(name: str, *branches: Tensor) -> Tensor:

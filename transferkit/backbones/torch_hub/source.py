@@ -17,7 +17,7 @@ class TorchHub:
     """Networks of torchvision and timm, built by Keras; PyTorch is not needed to train them."""
 
     def names(self) -> Sequence[str]:
-        """The networks it has, by torchvision's names."""
+        """The networks it has, by torchvision's names; by timm's where those differ."""
         return tuple(NETWORKS)
 
     def info(self, name: str) -> BackboneInfo:

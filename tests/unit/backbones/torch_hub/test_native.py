@@ -239,3 +239,25 @@ def test_older_and_timms_names_mean_the_same_tensors() -> None:
         assert regnet(theirs) == ours
         assert regnet(ours) == ours
     assert families.NETWORKS["vgg11"].family.rename("head.fc.bias") == "classifier.6.bias"
+
+
+@pytest.mark.parametrize(
+    ("network", "names"),
+    [
+        (
+            "mobilenet_v2",
+            {
+                "conv_stem.weight": "features.0.0.weight",
+                "blocks.0.0.conv_pw.weight": "features.1.conv.1.weight",
+                "blocks.2.1.bn2.running_mean": "features.5.conv.1.1.running_mean",
+                "bn2.bias": "features.18.1.bias",
+                "classifier.bias": "classifier.1.bias",
+            },
+        ),
+    ],
+)
+def test_timms_names_mean_the_same_tensors(network: str, names: Mapping[str, str]) -> None:
+    rename = families.NETWORKS[network].family.rename
+    for theirs, ours in names.items():
+        assert rename(theirs) == ours
+        assert rename(ours) == ours

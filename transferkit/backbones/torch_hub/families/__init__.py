@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from transferkit.backbones.torch_hub.families import densenet, regnet, resnet, squeezenet, vgg
+from transferkit.backbones.torch_hub.families import (
+    densenet,
+    mobilenet_v2,
+    regnet,
+    resnet,
+    squeezenet,
+    vgg,
+)
 from transferkit.backbones.torch_hub.families.base import Network
 from transferkit.errors import UnknownNameError, did_you_mean, explain
 
@@ -16,7 +23,10 @@ NETWORKS: Mapping[str, Network] = {
     **densenet.NETWORKS,
     **squeezenet.NETWORKS,
     **regnet.NETWORKS,
+    **mobilenet_v2.NETWORKS,
 }
+
+_TIMM = {**regnet.TIMM, **mobilenet_v2.TIMM}
 
 
 def known(name: str, *, of: str) -> str:
@@ -29,7 +39,7 @@ def known(name: str, *, of: str) -> str:
     Raises:
         UnknownNameError: If it is none that can be built.
     """
-    ours = regnet.TIMM.get(name, name)
+    ours = _TIMM.get(name, name)
     if ours not in NETWORKS:
         raise UnknownNameError(
             explain(

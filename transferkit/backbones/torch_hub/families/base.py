@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from transferkit.backbones.blocks import Division
 from transferkit.backbones.info import MODES, Preprocessing
 from transferkit.spec import BackboneInfo
 
-__all__ = ["Architecture", "Family", "Network"]
+__all__ = ["Architecture", "Family", "Network", "modules_called"]
 
 EDITIONS = ("imagenet", "imagenet-v2")
 """What ``weights=`` calls torchvision's files: the first ones, and those of a newer recipe."""
@@ -57,6 +57,20 @@ def _as_it_is(name: str) -> str:
     return name
 
 
+def modules_called(names: Mapping[str, str]) -> Callable[[str], str]:
+    """A `Family.rename` that gives modules other names, and leaves those that it does not know.
+
+    Args:
+        names: Our names of modules by those in other files.
+    """
+
+    def rename(name: str) -> str:
+        module, _, tensor = name.rpartition(".")
+        return f"{names.get(module, module)}.{tensor}" if module else name
+
+    return rename
+
+
 @dataclass(frozen=True)
 class Family:
     """What the networks of one family share.
@@ -68,6 +82,10 @@ class Family:
         min_size: The smallest side of a picture, in pixels.
         rule: The preprocessing of the published weights.
         rename: From the names of tensors in other files (timm's, older ones) to those here.
+        places: A transformer's tensor ``(1, 1 + patches, width)`` of where patches lie, which fits
+            one size of pictures; None for networks that have none.
+        licence: Licence of the published weights.
+        origin: Who has trained such networks.
     """
 
     paper: str
@@ -76,6 +94,9 @@ class Family:
     min_size: int = 32
     rule: Preprocessing = MODES["torch"]
     rename: Callable[[str], str] = _as_it_is
+    places: str | None = None
+    licence: str = "BSD-3-Clause"
+    origin: str = "torchvision"
 
 
 @dataclass(frozen=True)
@@ -114,7 +135,7 @@ class Network:
             embedding=self.architecture.embedding,
             params=self.params,
             weights=tuple(self.published),
-            licence="BSD-3-Clause",
-            origin="torchvision",
+            licence=family.licence,
+            origin=family.origin,
             paper=family.paper,
         )

@@ -11,17 +11,9 @@ from dataclasses import dataclass
 
 from transferkit._types import Tensor
 from transferkit.backbones.blocks import Division, by_pattern
+from transferkit.backbones.torch_hub.compounds import normed_convolution, squeeze_excitation
 from transferkit.backbones.torch_hub.families.base import Family, Network
-from transferkit.backbones.torch_hub.layers import (
-    activation,
-    add,
-    batch_norm,
-    convolution,
-    global_average_pool,
-    linear,
-    multiply,
-    relu,
-)
+from transferkit.backbones.torch_hub.layers import add, global_average_pool, linear, relu
 
 __all__ = ["NETWORKS", "TIMM", "RegNet"]
 
@@ -67,7 +59,7 @@ class RegNet:
 
     def features(self, x: Tensor) -> Tensor:
         """A stem of stride 2 and stages of stride 2."""
-        x = relu(_normed(x, "stem", self.stem, 3, stride=2), "stem")
+        x = relu(normed_convolution(x, "stem", self.stem, 3, stride=2), "stem")
         for stage, (count, width) in enumerate(zip(self.units, self.widths, strict=True), start=1):
             for unit in range(count):
                 name = f"trunk_output.block{stage}.block{stage}-{unit}"
@@ -81,29 +73,14 @@ class RegNet:
     def _unit(self, x: Tensor, name: str, width: int, stride: int) -> Tensor:
         squeezed = round(SQUEEZED * int(x.shape[-1]))
         groups = width // min(self.group_width, width)
-        y = relu(_normed(x, f"{name}.f.a", width), f"{name}.f.a")
-        y = _normed(y, f"{name}.f.b", width, 3, stride=stride, groups=groups)
+        y = relu(normed_convolution(x, f"{name}.f.a", width), f"{name}.f.a")
+        y = normed_convolution(y, f"{name}.f.b", width, 3, stride=stride, groups=groups)
         y = relu(y, f"{name}.f.b")
-        y = _excited(y, f"{name}.f.se", squeezed) if self.excitation else y
-        y = _normed(y, f"{name}.f.c", width)
+        y = squeeze_excitation(y, f"{name}.f.se", squeezed) if self.excitation else y
+        y = normed_convolution(y, f"{name}.f.c", width)
         if x.shape[-1] != width or stride > 1:
-            x = _normed(x, f"{name}.proj", width, stride=stride)
+            x = normed_convolution(x, f"{name}.proj", width, stride=stride)
         return relu(add(name, x, y), name)
-
-
-def _normed(
-    x: Tensor, name: str, filters: int, size: int = 1, *, stride: int = 1, groups: int = 1
-) -> Tensor:
-    x = convolution(x, f"{name}.0", filters, size, stride=stride, groups=groups)
-    return batch_norm(x, f"{name}.1")
-
-
-def _excited(x: Tensor, name: str, squeezed: int) -> Tensor:
-    """Each channel times a number from 0 to 1 that follows from the averages of all."""
-    weight = global_average_pool(x, f"{name}.avgpool", keepdims=True)
-    weight = relu(convolution(weight, f"{name}.fc1", squeezed, bias=True), f"{name}.fc1")
-    weight = convolution(weight, f"{name}.fc2", int(x.shape[-1]), bias=True)
-    return multiply(name, x, activation(weight, f"{name}.fc2", "sigmoid"))
 
 
 _PARTS = {"conv": "0", "bn": "1", "conv1": "f.a", "conv2": "f.b", "conv3": "f.c"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from transferkit._types import Tensor
 from transferkit.backbones.blocks import Division, by_ends
-from transferkit.backbones.torch_hub.families.base import Family, Network
+from transferkit.backbones.torch_hub.families.base import Family, Network, modules_called
 from transferkit.backbones.torch_hub.layers import (
     adaptive_average_pool,
     batch_norm,
@@ -87,19 +87,14 @@ _TIMM = {
     "pre_logits.fc2": "classifier.3",
     "head.fc": "classifier.6",
 }
-
-
-def _from_timm(name: str) -> str:
-    """The top's first two layers are convolutions in timm, under names of its own."""
-    module, _, tensor = name.rpartition(".")
-    return f"{_TIMM.get(module, module)}.{tensor}"
+"""The top's first two layers are convolutions in timm, under names of its own."""
 
 
 _VGG = Family(
     paper="Simonyan & Zisserman, Very Deep Convolutional Networks, ICLR 2015",
     top=("classifier",),
     strides=(1, 2, 4, 8, 16, 32),
-    rename=_from_timm,
+    rename=modules_called(_TIMM),
 )
 _11, _13, _16, _19 = (1, 1, 2, 2, 2), (2, 2, 2, 2, 2), (2, 2, 3, 3, 3), (2, 2, 4, 4, 4)
 
