@@ -13,6 +13,7 @@ import torchvision.models as models
 from transferkit.backbones.torch_hub.families import (
     densenet,
     mobilenet_v2,
+    mobilenet_v3,
     regnet,
     resnet,
     squeezenet,
@@ -73,6 +74,17 @@ def small_mobilenet_v2() -> Any:
     return models.MobileNetV2(CLASSES, inverted_residual_setting=[list(s) for s in INVERTED])
 
 
+def small_mobilenet_v3() -> Any:
+    row = models.mobilenetv3.InvertedResidualConfig
+    before = (16, *(unit.channels for unit in HARD))
+    kinds = {"relu": "RE", "hard_silu": "HS"}
+    setting = [
+        row(n, u.size, u.wide, u.channels, u.excited, kinds[u.kind], u.stride, 1, 1.0)
+        for n, u in zip(before, HARD, strict=False)
+    ]
+    return models.MobileNetV3(setting, 24, num_classes=CLASSES)
+
+
 Inverted = mobilenet_v2.Stage
 INVERTED = (
     Inverted(1, 16, 1, 1),
@@ -80,6 +92,14 @@ INVERTED = (
     Inverted(6, 32, 1, 2),
     Inverted(3, 40, 1, 2),
     Inverted(3, 40, 1, 2),
+)
+HARD = (
+    mobilenet_v3.Unit(3, 16, 16, False, "relu", 1),
+    mobilenet_v3.Unit(3, 72, 24, True, "relu", 2),
+    mobilenet_v3.Unit(5, 88, 24, False, "hard_silu", 1),
+    mobilenet_v3.Unit(5, 96, 40, True, "hard_silu", 2),
+    mobilenet_v3.Unit(3, 120, 48, True, "hard_silu", 2),
+    mobilenet_v3.Unit(3, 144, 48, True, "hard_silu", 2),
 )
 
 BASIC, BOTTLENECK = models.resnet.BasicBlock, models.resnet.Bottleneck
@@ -155,5 +175,15 @@ PAIRS = {
         mobilenet_v2.NETWORKS["mobilenet_v2"].family,
         mobilenet_v2.NETWORKS["mobilenet_v2"].architecture,
         lambda: timm.create_model("mobilenetv2_100", num_classes=CLASSES),
+    ),
+    "MobileNetV3": Pair(
+        mobilenet_v3.NETWORKS["mobilenet_v3_small"].family,
+        mobilenet_v3.MobileNetV3(HARD, 24),
+        small_mobilenet_v3,
+    ),
+    "MobileNetV3 of timm": Pair(
+        mobilenet_v3.NETWORKS["mobilenetv3_small_100"].family,
+        mobilenet_v3.NETWORKS["mobilenetv3_small_100"].architecture,
+        lambda: timm.create_model("mobilenetv3_small_100", num_classes=CLASSES),
     ),
 }

@@ -13,6 +13,7 @@ import pytest
 
 import transferkit as tk
 from transferkit.backbones.torch_hub import families, published, timm_folder
+from transferkit.backbones.torch_hub.filling import recognised
 from transferkit.backbones.torch_hub.mapping import slots
 from transferkit.errors import SpecError, UnknownNameError, WeightsError, WeightsNotFoundError
 from transferkit.testing.subjects import draw_weights
@@ -254,6 +255,17 @@ def test_older_and_timms_names_mean_the_same_tensors() -> None:
                 "classifier.bias": "classifier.1.bias",
             },
         ),
+        (
+            "mobilenetv3_small_100",
+            {
+                "blocks.0.0.se.conv_reduce.weight": "features.1.block.1.fc1.weight",
+                "blocks.0.0.bn2.bias": "features.1.block.2.1.bias",
+                "blocks.1.1.conv_pwl.weight": "features.3.block.2.0.weight",
+                "blocks.4.2.bn3.weight": "features.11.block.3.1.weight",
+                "blocks.5.0.conv.weight": "features.12.0.weight",
+                "conv_head.bias": "classifier.0.bias",
+            },
+        ),
     ],
 )
 def test_timms_names_mean_the_same_tensors(network: str, names: Mapping[str, str]) -> None:
@@ -261,3 +273,21 @@ def test_timms_names_mean_the_same_tensors(network: str, names: Mapping[str, str
     for theirs, ours in names.items():
         assert rename(theirs) == ours
         assert rename(ours) == ours
+
+
+def test_which_norms_a_mobilenet_v3_has_is_told_by_its_names() -> None:
+    """timm's file has as many numbers as torchvision's, and was trained with other norms."""
+    net = tk.backbones.load("torch:mobilenet_v3_small", input_shape=SHAPE, weights=None).network
+    tensors = {slot.tensor: np.zeros(slot.shape, np.float32) for slot in slots(net)}
+    assert recognised(tensors) == "mobilenet_v3_small"
+    rename = families.NETWORKS["mobilenetv3_small_100"].family.rename
+    parts = ("conv_pw", "conv_dw", "conv_pwl", "conv", "bn1", "bn2", "bn3", "se.conv_reduce")
+    units = [f"blocks.{stage}.{unit}." for stage in range(6) for unit in range(3)]
+    modules = [unit + part for unit in units for part in (*parts, "se.conv_expand")]
+    theirs = {rename(f"{each}.bias"): each for each in (*modules, "conv_stem", "bn1")}
+    named = {}
+    for name, tensor in tensors.items():
+        module, _, kind = name.rpartition(".")
+        named[f"{theirs[f'{module}.bias']}.{kind}"] = tensor
+    named["conv_head.weight"] = np.zeros((1024, 576, 1, 1), np.float32)
+    assert recognised(named) == "mobilenetv3_small_100"

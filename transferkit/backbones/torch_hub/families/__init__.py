@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from transferkit.backbones.torch_hub.families import (
     densenet,
     mobilenet_v2,
+    mobilenet_v3,
     regnet,
     resnet,
     squeezenet,
@@ -24,6 +25,7 @@ NETWORKS: Mapping[str, Network] = {
     **squeezenet.NETWORKS,
     **regnet.NETWORKS,
     **mobilenet_v2.NETWORKS,
+    **mobilenet_v3.NETWORKS,
 }
 
 _TIMM = {**regnet.TIMM, **mobilenet_v2.TIMM}
