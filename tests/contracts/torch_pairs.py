@@ -11,6 +11,7 @@ import torch
 import torchvision.models as models
 
 from transferkit.backbones.torch_hub.families import (
+    convnext,
     densenet,
     mobilenet_v2,
     mobilenet_v3,
@@ -85,6 +86,12 @@ def small_mobilenet_v3() -> Any:
     return models.MobileNetV3(setting, 24, num_classes=CLASSES)
 
 
+def small_convnext() -> Any:
+    rows = zip(NEXT.channels, (*NEXT.channels[1:], None), NEXT.units, strict=True)
+    setting = [models.convnext.CNBlockConfig(*row) for row in rows]
+    return models.ConvNeXt(setting, NEXT.dropped, num_classes=CLASSES)
+
+
 Inverted = mobilenet_v2.Stage
 INVERTED = (
     Inverted(1, 16, 1, 1),
@@ -101,6 +108,7 @@ HARD = (
     mobilenet_v3.Unit(3, 120, 48, True, "hard_silu", 2),
     mobilenet_v3.Unit(3, 144, 48, True, "hard_silu", 2),
 )
+NEXT = convnext.ConvNeXt((1, 2, 2, 1), (16, 24, 32, 48))
 
 BASIC, BOTTLENECK = models.resnet.BasicBlock, models.resnet.Bottleneck
 UNITS, STAGES = (1, 1, 2, 1), (8, 16, 16, 24, 32)
@@ -185,5 +193,11 @@ PAIRS = {
         mobilenet_v3.NETWORKS["mobilenetv3_small_100"].family,
         mobilenet_v3.NETWORKS["mobilenetv3_small_100"].architecture,
         lambda: timm.create_model("mobilenetv3_small_100", num_classes=CLASSES),
+    ),
+    "ConvNeXt": Pair(convnext.NETWORKS["convnext_tiny"].family, NEXT, small_convnext),
+    "ConvNeXt of timm": Pair(
+        convnext.NETWORKS["convnext_tiny"].family,
+        NEXT,
+        lambda: timm.models.ConvNeXt(num_classes=CLASSES, depths=NEXT.units, dims=NEXT.channels),
     ),
 }

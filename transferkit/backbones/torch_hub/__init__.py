@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from transferkit.backbones.torch_hub.grouped import grouped_convolution
+from transferkit.backbones.torch_hub.scale import layer_scale
 from transferkit.backbones.torch_hub.source import TorchHub
 
 __all__ = ["TorchHub", "own_layers"]
@@ -18,4 +19,5 @@ def own_layers() -> dict[str, Any]:
     """Our own layers in these networks, by the names that Keras registered them under."""
     return {
         "transferkit>GroupedConv2D": grouped_convolution(),
+        "transferkit>LayerScale": layer_scale(),
     }

@@ -266,6 +266,16 @@ def test_older_and_timms_names_mean_the_same_tensors() -> None:
                 "conv_head.bias": "classifier.0.bias",
             },
         ),
+        (
+            "convnext_tiny",
+            {
+                "stem.1.bias": "features.0.1.bias",
+                "stages.2.downsample.1.weight": "features.4.1.weight",
+                "stages.2.blocks.8.mlp.fc2.weight": "features.5.8.block.5.weight",
+                "stages.0.blocks.1.gamma": "features.1.1.layer_scale",
+                "head.norm.weight": "classifier.0.weight",
+            },
+        ),
     ],
 )
 def test_timms_names_mean_the_same_tensors(network: str, names: Mapping[str, str]) -> None:

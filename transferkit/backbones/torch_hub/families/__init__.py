@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from transferkit.backbones.torch_hub.families import (
+    convnext,
     densenet,
     mobilenet_v2,
     mobilenet_v3,
@@ -26,6 +27,7 @@ NETWORKS: Mapping[str, Network] = {
     **regnet.NETWORKS,
     **mobilenet_v2.NETWORKS,
     **mobilenet_v3.NETWORKS,
+    **convnext.NETWORKS,
 }
 
 _TIMM = {**regnet.TIMM, **mobilenet_v2.TIMM}

@@ -1,0 +1,46 @@
+"""Small networks of the families that have layers of our own, or draw in training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from transferkit import testing
+from transferkit.backbones.torch_hub.families import NETWORKS, Network
+from transferkit.backbones.torch_hub.families.base import Architecture
+from transferkit.backbones.torch_hub.families.convnext import ConvNeXt
+from transferkit.backbones.torch_hub.native import NativeNetwork
+
+SIDE = 33
+SMALL: dict[str, Architecture] = {
+    "convnext_tiny": ConvNeXt((1, 1, 2, 1), (4, 4, 8, 8), 0.5),
+}
+
+
+def small(name: str) -> NativeNetwork:
+    """A small network of the family of a large one."""
+    network = Network(NETWORKS[name].family, SMALL[name], params=0)
+    loaded = NativeNetwork.named(name, network).load(input_shape=(SIDE, SIDE, 3), weights=None)
+    return NativeNetwork.named(name, replace(network, params=loaded.info.params))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("convnext_tiny", marks=pytest.mark.slow),
+    ],
+)
+def test_a_small_network_keeps_the_contract(name: str) -> None:
+    testing.check_backbone(small(name), image_size=SIDE)
+
+
+def test_units_are_left_out_more_often_the_later_they_come() -> None:
+    network = small("convnext_tiny").load(input_shape=(SIDE, SIDE, 3), weights=None).network
+    rates = {layer.name: layer.rate for layer in network.layers if hasattr(layer, "rate")}
+    assert rates == {
+        "features.3.0.stochastic_depth": 0.125,
+        "features.5.0.stochastic_depth": 0.25,
+        "features.5.1.stochastic_depth": 0.375,
+        "features.7.0.stochastic_depth": 0.5,
+    }
