@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import timm
 import torch
 import torchvision.models as models
 
+from transferkit.backbones.torch_hub.compounds import TENSORFLOW_NORM
 from transferkit.backbones.torch_hub.families import (
     convnext,
     densenet,
+    efficientnet,
     mobilenet_v2,
     mobilenet_v3,
     regnet,
@@ -86,13 +89,28 @@ def small_mobilenet_v3() -> Any:
     return models.MobileNetV3(setting, 24, num_classes=CLASSES)
 
 
+def small_efficientnet(network: efficientnet.EfficientNet, **options: Any) -> Any:
+    before = (network.stem, *(stage.channels for stage in network.stages))
+    setting = [
+        (
+            models.efficientnet.FusedMBConvConfig
+            if stage.fused
+            else models.efficientnet.MBConvConfig
+        )(stage.expansion, stage.size, stage.stride, channels, stage.channels, stage.units)
+        for channels, stage in zip(before, network.stages, strict=False)
+    ]
+    return models.EfficientNet(
+        setting, 0.2, num_classes=CLASSES, last_channel=network.last, **options
+    )
+
+
 def small_convnext() -> Any:
     rows = zip(NEXT.channels, (*NEXT.channels[1:], None), NEXT.units, strict=True)
     setting = [models.convnext.CNBlockConfig(*row) for row in rows]
     return models.ConvNeXt(setting, NEXT.dropped, num_classes=CLASSES)
 
 
-Inverted = mobilenet_v2.Stage
+Inverted, Scaled = mobilenet_v2.Stage, efficientnet.Stage
 INVERTED = (
     Inverted(1, 16, 1, 1),
     Inverted(6, 24, 2, 2),
@@ -108,6 +126,22 @@ HARD = (
     mobilenet_v3.Unit(3, 120, 48, True, "hard_silu", 2),
     mobilenet_v3.Unit(3, 144, 48, True, "hard_silu", 2),
 )
+V1_STAGES = (
+    Scaled(1, 3, 1, 16, 2),
+    Scaled(6, 3, 2, 24, 2),
+    Scaled(6, 5, 2, 40, 1),
+    Scaled(6, 3, 2, 48, 1),
+    Scaled(6, 5, 2, 64, 2),
+)
+V2_STAGES = (
+    Scaled(1, 3, 1, 24, 2, True),
+    Scaled(4, 3, 2, 32, 2, True),
+    Scaled(4, 3, 2, 48, 1),
+    Scaled(6, 3, 2, 64, 2),
+    Scaled(6, 3, 2, 64, 1),
+)
+SCALED = efficientnet.EfficientNet(V1_STAGES, 32, 160)
+SCALED_V2 = efficientnet.EfficientNet(V2_STAGES, 24, 160, TENSORFLOW_NORM)
 NEXT = convnext.ConvNeXt((1, 2, 2, 1), (16, 24, 32, 48))
 
 BASIC, BOTTLENECK = models.resnet.BasicBlock, models.resnet.Bottleneck
@@ -199,5 +233,20 @@ PAIRS = {
         convnext.NETWORKS["convnext_tiny"].family,
         NEXT,
         lambda: timm.models.ConvNeXt(num_classes=CLASSES, depths=NEXT.units, dims=NEXT.channels),
+    ),
+    "EfficientNet": Pair(
+        efficientnet.NETWORKS["efficientnet_b0"].family, SCALED, lambda: small_efficientnet(SCALED)
+    ),
+    "EfficientNet of timm": Pair(
+        efficientnet.NETWORKS["efficientnet_b0"].family,
+        efficientnet.NETWORKS["efficientnet_b0"].architecture,
+        lambda: timm.create_model("efficientnet_b0", num_classes=CLASSES),
+    ),
+    "EfficientNetV2": Pair(
+        efficientnet.NETWORKS["efficientnet_v2_s"].family,
+        SCALED_V2,
+        lambda: small_efficientnet(
+            SCALED_V2, norm_layer=partial(torch.nn.BatchNorm2d, eps=TENSORFLOW_NORM.epsilon)
+        ),
     ),
 }

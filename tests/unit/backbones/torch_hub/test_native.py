@@ -267,6 +267,15 @@ def test_older_and_timms_names_mean_the_same_tensors() -> None:
             },
         ),
         (
+            "efficientnet_b0",
+            {
+                "blocks.0.0.conv_pw.weight": "features.1.0.block.2.0.weight",
+                "blocks.3.2.se.conv_expand.bias": "features.4.2.block.2.fc2.bias",
+                "blocks.6.0.bn3.running_var": "features.7.0.block.3.1.running_var",
+                "conv_head.weight": "features.8.0.weight",
+            },
+        ),
+        (
             "convnext_tiny",
             {
                 "stem.1.bias": "features.0.1.bias",

@@ -7,14 +7,18 @@ from dataclasses import replace
 import pytest
 
 from transferkit import testing
+from transferkit.backbones.torch_hub.compounds import TENSORFLOW_NORM
 from transferkit.backbones.torch_hub.families import NETWORKS, Network
 from transferkit.backbones.torch_hub.families.base import Architecture
 from transferkit.backbones.torch_hub.families.convnext import ConvNeXt
+from transferkit.backbones.torch_hub.families.efficientnet import EfficientNet, Stage
 from transferkit.backbones.torch_hub.native import NativeNetwork
 
 SIDE = 33
+STAGES = tuple(Stage(2, 3, 2, 8 * n, 2, fused=n < 3) for n in (1, 2, 3, 4))
 SMALL: dict[str, Architecture] = {
     "convnext_tiny": ConvNeXt((1, 1, 2, 1), (4, 4, 8, 8), 0.5),
+    "efficientnet_v2_s": EfficientNet(STAGES, 8, 24, TENSORFLOW_NORM, 0.5),
 }
 
 
@@ -29,6 +33,7 @@ def small(name: str) -> NativeNetwork:
     "name",
     [
         pytest.param("convnext_tiny", marks=pytest.mark.slow),
+        pytest.param("efficientnet_v2_s", marks=pytest.mark.slow),
     ],
 )
 def test_a_small_network_keeps_the_contract(name: str) -> None:
@@ -43,4 +48,9 @@ def test_units_are_left_out_more_often_the_later_they_come() -> None:
         "features.5.0.stochastic_depth": 0.25,
         "features.5.1.stochastic_depth": 0.375,
         "features.7.0.stochastic_depth": 0.5,
+    }
+    network = small("efficientnet_v2_s").load(input_shape=(SIDE, SIDE, 3), weights=None).network
+    rates = {layer.name: layer.rate for layer in network.layers if hasattr(layer, "rate")}
+    assert rates == {
+        f"features.{stage}.1.stochastic_depth": 0.5 * (2 * stage - 1) / 8 for stage in (1, 2, 3, 4)
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from transferkit.backbones.torch_hub.families import (
     convnext,
     densenet,
+    efficientnet,
     mobilenet_v2,
     mobilenet_v3,
     regnet,
@@ -28,6 +29,7 @@ NETWORKS: Mapping[str, Network] = {
     **mobilenet_v2.NETWORKS,
     **mobilenet_v3.NETWORKS,
     **convnext.NETWORKS,
+    **efficientnet.NETWORKS,
 }
 
 _TIMM = {**regnet.TIMM, **mobilenet_v2.TIMM}
