@@ -23,18 +23,16 @@ USUAL = ("resnet18", "vgg11_bn", "squeezenet1_0", "mobilenet_v2")
 """Built in the usual run; the slow one has `IN_FULL`, the exhaustive one all."""
 IN_FULL = (
     *("resnet18", "vgg11_bn", "densenet121", "squeezenet1_1", "regnet_y_400mf", "mobilenet_v2"),
-    *("mobilenet_v3_small", "efficientnet_b0", "convnext_tiny"),
+    *("mobilenet_v3_small", "efficientnet_b0", "convnext_tiny", "vit_b_32"),
 )
 PAIRS = (
     *("ResNet-18/34", "ResNet", "ResNeXt", "Wide ResNet", "VGG", "VGG with norms", "DenseNet"),
     *("SqueezeNet 1.0", "SqueezeNet 1.1", "RegNet X", "RegNet Y", "RegNet Y of timm"),
     *("MobileNetV2", "MobileNetV2 of timm", "MobileNetV3", "MobileNetV3 of timm"),
     *("ConvNeXt", "ConvNeXt of timm", "EfficientNet", "EfficientNet of timm", "EfficientNetV2"),
+    *("ViT", "ViT of timm"),
 )
-SINGLE = (
-    "MobileNetV3",
-    "ConvNeXt",
-)
+SINGLE = ("MobileNetV3", "ConvNeXt", "ViT")
 """Keras' GELU and the gradient of PyTorch's hard swish hold a constant of single precision."""
 
 

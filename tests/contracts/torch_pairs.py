@@ -22,6 +22,7 @@ from transferkit.backbones.torch_hub.families import (
     resnet,
     squeezenet,
     vgg,
+    vit,
 )
 from transferkit.backbones.torch_hub.families.base import Architecture, Family
 
@@ -110,6 +111,24 @@ def small_convnext() -> Any:
     return models.ConvNeXt(setting, NEXT.dropped, num_classes=CLASSES)
 
 
+def small_vit() -> Any:
+    return models.VisionTransformer(
+        64, SIGHT.patch, SIGHT.layers, SIGHT.heads, SIGHT.width, SIGHT.hidden, num_classes=CLASSES
+    )
+
+
+def timm_vit() -> Any:
+    return timm.models.VisionTransformer(
+        img_size=64,
+        patch_size=SIGHT.patch,
+        num_classes=CLASSES,
+        embed_dim=SIGHT.width,
+        depth=SIGHT.layers,
+        num_heads=SIGHT.heads,
+        mlp_ratio=SIGHT.hidden / SIGHT.width,
+    )
+
+
 Inverted, Scaled = mobilenet_v2.Stage, efficientnet.Stage
 INVERTED = (
     Inverted(1, 16, 1, 1),
@@ -143,6 +162,7 @@ V2_STAGES = (
 SCALED = efficientnet.EfficientNet(V1_STAGES, 32, 160)
 SCALED_V2 = efficientnet.EfficientNet(V2_STAGES, 24, 160, TENSORFLOW_NORM)
 NEXT = convnext.ConvNeXt((1, 2, 2, 1), (16, 24, 32, 48))
+SIGHT = vit.ViT(16, 2, 32, 4, 64)
 
 BASIC, BOTTLENECK = models.resnet.BasicBlock, models.resnet.Bottleneck
 UNITS, STAGES = (1, 1, 2, 1), (8, 16, 16, 24, 32)
@@ -249,4 +269,6 @@ PAIRS = {
             SCALED_V2, norm_layer=partial(torch.nn.BatchNorm2d, eps=TENSORFLOW_NORM.epsilon)
         ),
     ),
+    "ViT": Pair(vit.NETWORKS["vit_b_16"].family, SIGHT, small_vit),
+    "ViT of timm": Pair(vit.NETWORKS["vit_b_16"].family, SIGHT, timm_vit),
 }

@@ -11,6 +11,7 @@ from typing import Any
 from transferkit.backbones.torch_hub.grouped import grouped_convolution
 from transferkit.backbones.torch_hub.scale import layer_scale
 from transferkit.backbones.torch_hub.source import TorchHub
+from transferkit.backbones.torch_hub.tokens import class_token, position_embedding, self_attention
 
 __all__ = ["TorchHub", "own_layers"]
 
@@ -20,4 +21,7 @@ def own_layers() -> dict[str, Any]:
     return {
         "transferkit>GroupedConv2D": grouped_convolution(),
         "transferkit>LayerScale": layer_scale(),
+        "transferkit>ClassToken": class_token(),
+        "transferkit>PositionEmbedding": position_embedding(),
+        "transferkit>SelfAttention": self_attention(),
     }

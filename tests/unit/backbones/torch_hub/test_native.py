@@ -285,6 +285,21 @@ def test_older_and_timms_names_mean_the_same_tensors() -> None:
                 "head.norm.weight": "classifier.0.weight",
             },
         ),
+        (
+            "vit_b_16",
+            {
+                "cls_token": "class_token",
+                "pos_embed": "encoder.pos_embedding",
+                "patch_embed.proj.bias": "conv_proj.bias",
+                "norm.weight": "encoder.ln.weight",
+                "blocks.11.attn.qkv.bias": "encoder.layers.encoder_layer_11"
+                ".self_attention.in_proj.bias",
+                "encoder.layers.encoder_layer_3.self_attention.in_proj_weight": "encoder.layers"
+                ".encoder_layer_3.self_attention.in_proj.weight",
+                "encoder.layers.encoder_layer_3.mlp.linear_2.bias": "encoder.layers"
+                ".encoder_layer_3.mlp.3.bias",
+            },
+        ),
     ],
 )
 def test_timms_names_mean_the_same_tensors(network: str, names: Mapping[str, str]) -> None:

@@ -27,7 +27,46 @@ def test_layer_scale_multiplies_each_channel_by_its_factor() -> None:
     np.testing.assert_allclose(layer(x), x * factors)
 
 
-@pytest.mark.parametrize(("name", "given"), [("LayerScale", {"initial": 0.25})])
+def test_a_class_token_stands_before_the_others() -> None:
+    layer, x = OWN["transferkit>ClassToken"](), drawn(2, 5, 4)
+    layer.build(x.shape)
+    layer.token.assign(np.arange(4.0).reshape(1, 1, 4))
+    out = np.asarray(layer(x))
+    np.testing.assert_array_equal(out[:, 0], [[0, 1, 2, 3]] * 2)
+    np.testing.assert_array_equal(out[:, 1:], x)
+    assert layer.compute_output_shape((None, 5, 4)) == (None, 6, 4)
+
+
+def test_a_position_embedding_adds_a_vector_for_each_place() -> None:
+    layer, x = OWN["transferkit>PositionEmbedding"](), drawn(2, 5, 4)
+    layer.build(x.shape)
+    places = drawn(1, 5, 4)
+    layer.places.assign(places)
+    np.testing.assert_array_equal(layer(x), x + places)
+
+
+def test_self_attention_is_a_mean_of_values_for_each_head() -> None:
+    heads, tokens, width = 2, 3, 4
+    x = drawn(2, tokens, 3 * width)
+    out = np.asarray(OWN["transferkit>SelfAttention"](heads)(x))
+    assert out.shape == (2, tokens, width)
+    each = width // heads
+    for picture in range(2):
+        for head in range(heads):
+            query, key, value = (
+                x[picture, :, width * part + each * head :][:, :each] for part in range(3)
+            )
+            for place in range(tokens):
+                scores = np.array([query[place] @ other for other in key]) / np.sqrt(each)
+                weights = np.exp(scores) / np.exp(scores).sum()
+                mean = sum(w * v for w, v in zip(weights, value, strict=True))
+                ours = out[picture, place, each * head : each * (head + 1)]
+                np.testing.assert_allclose(ours, mean, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [("LayerScale", {"initial": 0.25}), ("SelfAttention", {"heads": 3})]
+)
 def test_a_layer_is_made_again_from_its_config(name: str, given: dict[str, Any]) -> None:
     kind = OWN[f"transferkit>{name}"]
     again = kind.from_config(kind(**given, name="a.b").get_config())

@@ -14,6 +14,7 @@ from transferkit.backbones.torch_hub.families import (
     resnet,
     squeezenet,
     vgg,
+    vit,
 )
 from transferkit.backbones.torch_hub.families.base import Network
 from transferkit.errors import UnknownNameError, did_you_mean, explain
@@ -30,9 +31,10 @@ NETWORKS: Mapping[str, Network] = {
     **mobilenet_v3.NETWORKS,
     **convnext.NETWORKS,
     **efficientnet.NETWORKS,
+    **vit.NETWORKS,
 }
 
-_TIMM = {**regnet.TIMM, **mobilenet_v2.TIMM}
+_TIMM = {**regnet.TIMM, **mobilenet_v2.TIMM, **vit.TIMM}
 
 
 def known(name: str, *, of: str) -> str:
