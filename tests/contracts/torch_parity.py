@@ -9,10 +9,11 @@ other is a large difference of a gradient.
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -163,17 +164,19 @@ def _error(ours: Array, theirs: Array, least: float = 0.0) -> float:
     return float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), least))
 
 
-def main(names: list[str]) -> None:
-    """Print the largest differences of the families named, or of all; ``--json`` for programs."""
-    chosen = [name for name in names if name != "--json"] or list(PAIRS)
-    found = {name: asdict(Comparison(PAIRS[name]).errors()) for name in chosen}
-    if "--json" in names:
-        print(json.dumps(found))
-        return
+def main() -> None:
+    """Print the largest differences of the families named, or of all; ``--json`` writes a file."""
+    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
+    parser.add_argument("names", nargs="*", default=list(PAIRS), metavar="family")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write them as well")
+    chosen = parser.parse_args()
+    found = {name: asdict(Comparison(PAIRS[name]).errors()) for name in chosen.names}
+    if chosen.json:
+        chosen.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print("| family | logits | taps | gradients |\n|---|---|---|---|")
     for name, errors in found.items():
         print(f"| {name} | {' | '.join(f'{value:.1e}' for value in errors.values())} |")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
