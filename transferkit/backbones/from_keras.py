@@ -12,13 +12,13 @@ from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.backbones import graph, network
 from transferkit.backbones.blocks import Division, by_pattern, by_shape
+from transferkit.backbones.channels import copy_weights, fit_channels
 from transferkit.backbones.info import Preprocessing, preprocessing
 from transferkit.backbones.weights import found, is_path, load_file, unknown_weights
 from transferkit.errors import (
     BackboneError,
     SpecError,
     TransferKitError,
-    WeightsError,
     explain,
 )
 from transferkit.spec import BackboneInfo
@@ -72,22 +72,23 @@ class KerasNetwork:
         if channels == 1 and self.about.channels == 3:
             channels = 3  # grey is shown three times; see network.assemble
         try:
-            copy = self._filled((height, width, channels), weights)
-            if channels != self.about.channels:  # only a call shows layers that count channels
+            own = self.about.channels
+            copy, rule = fit_channels(self._filled, (height, width, channels), weights, own=own)
+            if channels != own:  # only a call shows layers that count channels
                 copy(np.zeros((1, height, width, channels), np.float32), training=False)
             return network.assemble(
-                copy, self.about, self.rule, input_shape=input_shape, divide=self._divide
+                copy, self.about, rule, input_shape=input_shape, divide=self._divide
             )
         except TransferKitError:
             raise
         except Exception as error:  # whatever Keras and TensorFlow say of a graph that cannot be
-            own = tuple(self.model.inputs[0].shape[1:])
+            fits = tuple(self.model.inputs[0].shape[1:])
             raise BackboneError(
                 explain(
                     "load",
                     f"{self.about.name} cannot be built for these pictures "
                     f"({_keras.reason_of(error)})",
-                    expected=f"(height, width, channels) that fit {own}, and layers that can be "
+                    expected=f"(height, width, channels) that fit {fits}, and layers that can be "
                     "made again from their configuration",
                     received={"input_shape": input_shape},
                     mend=f"image_size={self.about.image_size} is its own.",
@@ -98,32 +99,20 @@ class KerasNetwork:
     def _divide(self) -> Division:
         return by_shape if self.blocks is None else by_pattern(self.blocks)
 
-    def _filled(self, shape: tuple[int, int, int], weights: str | None) -> KerasModel:
+    def _filled(
+        self, shape: tuple[int, int, int], weights: str | None
+    ) -> tuple[KerasModel, Preprocessing]:
         if weights is not None and is_path(weights):
             found(weights)
-            return self._from_file(shape, weights)
-        copy = self._copy(shape)
-        if weights == "pretrained":
-            network.copy_weights(self.model, copy)
-        elif weights is not None:
+        elif weights is not None and weights != "pretrained":
             own = "'pretrained' (the model's own)"
             raise unknown_weights(self.about.name, weights, expected=own)
-        return copy
-
-    def _from_file(self, shape: tuple[int, int, int], path: str) -> KerasModel:
-        """A file of just that many channels, or of the model's own."""
         copy = self._copy(shape)
-        try:
-            load_file(copy, path)
-        except WeightsError:
-            if shape[2] == self.about.channels:
-                raise
-        else:
-            return copy
-        own, copy = self._copy((*shape[:2], self.about.channels)), self._copy(shape)
-        load_file(own, path)
-        network.copy_weights(own, copy)
-        return copy
+        if weights == "pretrained":
+            copy_weights(self.model, copy)
+        elif weights is not None:
+            load_file(copy, weights)
+        return copy, self.rule
 
     def _copy(self, shape: tuple[int, int, int]) -> KerasModel:
         keras = _keras.keras()

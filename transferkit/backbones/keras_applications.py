@@ -6,13 +6,13 @@ depend on what else was built in the process.
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from collections.abc import Sequence
 
 from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.backbones import network
+from transferkit.backbones.channels import fit_channels
 from transferkit.backbones.families import NETWORKS, Network
 from transferkit.backbones.info import Preprocessing
 from transferkit.backbones.weights import found, is_path, load_file, load_named
@@ -53,7 +53,7 @@ class KerasApplications:
         about = self.info(name)
         network.check_shape(about, input_shape, verb="load")
         with _keras.fresh_names():
-            bare, rule = make.fitted(input_shape, weights)
+            bare, rule = fit_channels(make.filled, input_shape, weights)
             divide = make.network.divide
             return network.assemble(bare, about, rule, input_shape=input_shape, divide=divide)
 
@@ -83,21 +83,6 @@ class _Constructor:
         self.name = name
         self.network = _find(name)
         self.top = top
-
-    def fitted(self, shape: Shape, weights: str | None) -> tuple[KerasModel, Preprocessing]:
-        """As `filled`; weights of three channels are fitted to another number of them."""
-        height, width, channels = shape
-        if weights is None or channels == 3:
-            return self.filled(shape, weights)
-        if is_path(weights):
-            with contextlib.suppress(WeightsError):  # a file may be of just that many channels
-                return self.filled(shape, weights)
-        bare, rule = self.filled((height, width, 3), weights)
-        if channels == 1 and not rule.is_uniform:
-            return bare, rule  # grey is shown three times; see network.assemble
-        adapted, _ = self.filled(shape, None)
-        network.copy_weights(bare, adapted)
-        return adapted, rule
 
     def filled(self, shape: Shape, weights: str | None) -> tuple[KerasModel, Preprocessing]:
         """The flat network without preprocessing, and the preprocessing that its weights want."""

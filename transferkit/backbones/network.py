@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
 
 from transferkit import _keras
 from transferkit._types import KerasModel, Tensor
@@ -17,17 +14,7 @@ from transferkit.errors import BackboneError, explain
 from transferkit.select import LayerTable
 from transferkit.spec import BackboneInfo, Taps
 
-__all__ = ["LoadedBackbone", "assemble", "attach", "check_shape", "copy_weights"]
-
-_CHANNEL_BY_CHANNEL = frozenset(
-    {
-        *("InputLayer", "Identity", "Cast", "Rescaling", "Normalization", "Resizing"),
-        *("ZeroPadding2D", "Cropping2D", "UpSampling2D", "AveragePooling2D", "MaxPooling2D"),
-        *("Activation", "ReLU", "Dropout", "GaussianNoise", "GaussianDropout"),
-        *("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Negative"),
-    }
-)
-"""Kinds of layers and operations that leave each channel where it is."""
+__all__ = ["LoadedBackbone", "assemble", "attach", "check_shape"]
 
 
 @dataclass(frozen=True)
@@ -132,59 +119,6 @@ def check_shape(info: BackboneInfo, input_shape: tuple[int, int, int], *, verb: 
                 received={"channels": channels},
             )
         )
-
-
-def copy_weights(source: KerasModel, target: KerasModel) -> None:
-    """Copy a network's weights into a twin that may take another number of channels.
-
-    The kernel of its first convolution is then summed over RGB for one channel; else its channels
-    are taken in a circle and scaled by 3 / n, so that the mean activation stays.
-
-    Raises:
-        BackboneError: If anything but the kernel of one convolution on the pixels differs.
-    """
-    values = [np.asarray(weight) for weight in source.weights]
-    wanted = [tuple(weight.shape) for weight in target.weights]
-    differing = [i for i, value in enumerate(values) if value.shape != wanted[i]]
-    if differing:
-        channels = int(target.inputs[0].shape[-1])
-        place = differing[0]
-        kernel = source.weights[place]
-        shape = (*kernel.shape[:2], channels, *kernel.shape[3:])
-        fits = len(differing) == 1 and wanted[place] == shape
-        if not (fits and _reads_pixels(kernel, source, target)):
-            raise BackboneError(
-                explain(
-                    "load",
-                    f"the weights of {source.name} cannot be carried over to this shape",
-                    expected="a network in which one convolution reads the pixels, and pictures of "
-                    f"the shape {tuple(source.inputs[0].shape[1:])}",
-                    received={"differing": [source.weights[i].path for i in differing]},
-                    mend="weights=None starts from random ones.",
-                )
-            )
-        values[place] = _fit_kernel(values[place], channels)
-    _keras.set_weights(target, values)
-
-
-def _reads_pixels(kernel: Any, source: KerasModel, target: KerasModel) -> bool:
-    """Whether it is a convolution's whose every input channel is the same one of the pixels."""
-    if kernel.shape[2] != source.inputs[0].shape[-1]:
-        return False
-    owners = [
-        layer.name
-        for layer in source._flatten_layers()
-        if type(layer).__name__ == "Conv2D"
-        if any(kernel is weight for weight in layer.weights)
-    ]
-    return bool(owners) and graph.kinds_before(target, owners[0]) <= _CHANNEL_BY_CHANNEL
-
-
-def _fit_kernel(kernel: np.ndarray[Any, Any], channels: int) -> np.ndarray[Any, Any]:
-    given = kernel.shape[2]
-    if channels == 1:
-        return np.asarray(kernel.sum(axis=2, keepdims=True))
-    return np.asarray(kernel[:, :, np.arange(channels) % given] * (given / channels))
 
 
 def _preprocess(pixels: Tensor, rule: Preprocessing, *, takes: int) -> Tensor:

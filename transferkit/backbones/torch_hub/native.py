@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.backbones import network as assembling
+from transferkit.backbones.channels import fit_channels
 from transferkit.backbones.info import Preprocessing
 from transferkit.backbones.torch_hub import state as states
 from transferkit.backbones.torch_hub.families import Network
 from transferkit.backbones.torch_hub.filling import fill
 from transferkit.backbones.torch_hub.published import published_file
 from transferkit.backbones.weights import found, is_path, load_file
-from transferkit.errors import WeightsError
 from transferkit.spec import BackboneInfo
 
 __all__ = ["NativeNetwork"]
@@ -86,9 +85,9 @@ class NativeNetwork:
         assembling.check_shape(self.about, input_shape, verb="load")
         divide = self.network.architecture.divide
         with _keras.fresh_names():
-            bare = self._fitted(input_shape, weights)
+            bare, rule = fit_channels(self._with_rule, input_shape, weights)
             return assembling.assemble(
-                bare, self.about, self.rule, input_shape=input_shape, divide=divide
+                bare, self.about, rule, input_shape=input_shape, divide=divide
             )
 
     def classifier(self, *, classes: int, weights: str | None) -> KerasModel:
@@ -104,20 +103,8 @@ class NativeNetwork:
             pixels, wired = assembling.attach(bare, self.rule, input_shape=shape)
             return _keras.keras().Model(pixels, wired.features, name=bare.name)
 
-    def _fitted(self, shape: Shape, weights: str | None) -> KerasModel:
-        """As `_filled`; weights of three channels are fitted to another number of them."""
-        height, width, channels = shape
-        if weights is None or channels == 3:
-            return self._filled(shape, weights)
-        if is_path(weights):
-            with contextlib.suppress(WeightsError):  # a file may be of just that many channels
-                return self._filled(shape, weights)
-        bare = self._filled((height, width, 3), weights)
-        if channels == 1 and not self.rule.is_uniform:
-            return bare  # grey is shown three times; see network.assemble
-        adapted = self._bare(shape)
-        assembling.copy_weights(bare, adapted)
-        return adapted
+    def _with_rule(self, shape: Shape, weights: str | None) -> tuple[KerasModel, Preprocessing]:
+        return self._filled(shape, weights), self.rule
 
     def _filled(self, shape: Shape, weights: str | None, classes: int | None = None) -> KerasModel:
         """The network on preprocessed pixels, with its weights in it."""
