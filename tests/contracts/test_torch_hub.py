@@ -32,7 +32,7 @@ PAIRS = (
     *("ViT", "ViT of timm"),
 )
 SINGLE = ("MobileNetV3", "ConvNeXt", "ViT")
-"""Keras' GELU and the gradient of PyTorch's hard swish hold a constant of single precision."""
+"""Keras' GELU and the gradient of PyTorch's hard sigmoid hold a constant of single precision."""
 
 
 def marks(name: str) -> Any:
@@ -71,7 +71,8 @@ def test_what_is_written_down_of_a_network_is_true(name: str) -> None:
     ],
 )
 def test_a_network_keeps_the_contract(name: str) -> None:
-    testing.check_backbone(f"torch:{name}", image_size=33)
+    size = None if NETWORKS[name].family.places else 33  # counted among the parameters
+    testing.check_backbone(f"torch:{name}", image_size=size)
 
 
 @pytest.fixture(scope="module")
