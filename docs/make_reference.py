@@ -46,6 +46,7 @@ ROOMS = (
     "testing",
     "track",
     "transferability",
+    "tuning",
 )
 INTERNAL = (
     "build",

@@ -28,6 +28,7 @@ from transferkit.ranking import Candidate, Ranking
 from transferkit.rate_search import RateSearch
 from transferkit.recommend import Recommendation
 from transferkit.select import LayerTable
+from transferkit.tuning import TrialResult, Tuning
 
 EVIL = "<script>alert('x')</script>"
 OTHER = '"><img src=x onerror=y>\x1b[31m\n&amp;\udc80'
@@ -104,6 +105,14 @@ def ranking() -> Ranking:
     return Ranking((Candidate(EVIL, {}, problem=OTHER),), ("knn",), 2)
 
 
+def tuning() -> Tuning:
+    trials = (
+        TrialResult(OTHER, {EVIL: OTHER, OTHER: 0.5}, score=0.5),
+        TrialResult(EVIL, {EVIL: EVIL}, problem=EVIL),
+    )
+    return Tuning(trials, EVIL, "max", Path(EVIL))
+
+
 def advice() -> Recommendation:
     return Recommendation(plan(), (OTHER,), checked(), ranking(), 9)
 
@@ -132,6 +141,7 @@ SHOWN: dict[str, Callable[[], Any]] = {
     "RateSearch": search,
     "Recommendation": advice,
     "TransferCheck": checked,
+    "Tuning": tuning,
     "Prediction": lambda: heads.Prediction(EVIL, 0.9, {EVIL: 0.9, OTHER: 0.1}),
     "Labels": lambda: heads.Labels(NAMES, {EVIL: 0.9, OTHER: 0.8}),
     "Value": lambda: heads.Value((1.0, 2.5)),

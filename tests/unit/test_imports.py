@@ -39,7 +39,7 @@ STAIRS: tuple[tuple[str, frozenset[str]], ...] = tuple(
         ),
         ("the hall", "following trained loading"),
         ("the face", "model"),
-        ("guests", "tune track testing"),
+        ("guests", "tuning spaces track testing"),
     )
 )
 APART = "materials"  # on this stair no room may import another
