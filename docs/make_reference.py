@@ -42,6 +42,7 @@ ROOMS = (
     "running",
     "schedules",
     "select",
+    "spaces",
     "spec",
     "testing",
     "track",

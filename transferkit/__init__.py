@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from transferkit import plans as plans
     from transferkit import schedules as schedules
     from transferkit import select as select
+    from transferkit import spaces as spaces
     from transferkit import track as track
     from transferkit import transferability as transferability
     from transferkit.check import check_transfer as check_transfer
@@ -64,6 +65,7 @@ __all__ = [
     "recommend_plan",
     "schedules",
     "select",
+    "spaces",
     "track",
     "transferability",
 ]
