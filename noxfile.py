@@ -25,6 +25,7 @@ EXTRAS = (
     "tests/contracts/test_torch_hub.py",
     "tests/contracts/test_trackers.py",
     "tests/unit/backbones/torch_hub",
+    "tests/unit/tuning",
 )
 """Tests that are skipped, in part, where the packages that they are about are not installed."""
 ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -88,8 +89,8 @@ def run_pytest(session: nox.Session, *arguments: str) -> None:
 
 @nox.session
 def extras(session: nox.Session) -> None:
-    """The tests of what talks to packages that few install: trackers, and parity with PyTorch."""
-    packages = [EVERYTHING.replace("[", "[mlflow,torch,wandb,"), "timm", "torchvision"]
+    """The tests of what talks to packages that few install: trackers, search, PyTorch."""
+    packages = [EVERYTHING.replace("[", "[mlflow,torch,tune,wandb,"), "timm", "torchvision"]
     session.install(*packages, *from_extra("dev", "pytest"))
     session.run("pytest", *(session.posargs or EXTRAS), env=ENVIRONMENT)
 

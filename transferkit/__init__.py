@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from transferkit.recommend import recommend_plan as recommend_plan
     from transferkit.running import Engine as Engine
     from transferkit.trained import TrainedModel as TrainedModel
+    from transferkit.tuning import tune as tune
 
 __all__ = [
     "Engine",
@@ -68,6 +69,7 @@ __all__ = [
     "spaces",
     "track",
     "transferability",
+    "tune",
 ]
 
 _HOME = {
@@ -81,6 +83,7 @@ _HOME = {
     "rank": "transferkit.ranking",
     "rank_layers": "transferkit.ranking",
     "recommend_plan": "transferkit.recommend",
+    "tune": "transferkit.tuning",
 }
 
 
