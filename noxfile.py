@@ -118,7 +118,9 @@ def types(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the pages and run all that is in them, or only the examples of the files given."""
-    session.install(EVERYTHING.replace("[", "[docs,"), *from_extra("dev", "ipykernel", "nbclient"))
+    session.install(
+        EVERYTHING.replace("[", "[docs,tune,"), *from_extra("dev", "ipykernel", "nbclient")
+    )
     if not session.posargs:
         sphinx = ("python", "-m", "sphinx", "-W", "--keep-going", "-n", "-q")
         session.run(*sphinx, "docs", "docs/_build/html", env=ENVIRONMENT)
