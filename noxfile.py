@@ -77,7 +77,7 @@ def accuracy(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Speed against plain Keras, and ``-- accuracy``; ``-- --list`` names the rows. Into docs/."""
-    session.install(".[examples,openvino]")
+    session.install(".[examples,openvino,tune]")
     session.run("python", "tests/benchmarks/bench.py", *session.posargs, env=ENVIRONMENT)
 
 

@@ -27,6 +27,7 @@ MODULES = (
     "xla",
     "pictures",
     "sweep",
+    "search",
     "memory",
     "growth",
     "first_step",
