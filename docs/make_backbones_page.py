@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sources_table
 
 import transferkit as tk
 from transferkit import _keras
@@ -31,16 +32,25 @@ HEADER = (
     "preprocessing of pixels 0..255",
     "licence",
 )
-INTRODUCTION = """# Backbones
+SOURCES = """# Backbones
 
-Every network that `tk.backbones.names()` gives, each with its own preprocessing inside: raw pixels
-0..255 go in. *Input* is the side that its published weights were trained at; other sizes, down to
-the smallest side, and pictures that are not square work as well. *Taps* are the feature maps that a
-head can read, by stride. *Blocks* are what `tk.select.top_blocks(k)` counts; the cells of NASNet
-each read the two before them, so that no tensor separates them and all of them are one block.
-Parameters are those without the top. *Checked* is the largest relative difference between this
-preprocessing and that of Keras, `preprocess_input` or the layers that Keras has inside, on random
-pixels.
+Whatever the source, raw pixels 0..255 go in and the preprocessing that the weights want is inside.
+*Parity error* is the largest difference to the original, relative to the largest number compared:
+of `keras:` the preprocessing's, as the rest is Keras' own; of `torch:` that of logits and taps to
+PyTorch, small networks of each family in double precision; of `hub:` that of features and taps to
+KerasHub, small presets in single precision; of `tfhub:` to the SavedModel called by hand. A
+*network* of `hub:` is a preset that KerasHub lists.
+
+"""
+INTRODUCTION = """## `keras:`, network by network
+
+Each network of Keras Applications. *Input* is the side that its published weights were trained at;
+other sizes, down to the smallest side, and pictures that are not square work as well. *Taps* are
+the feature maps that a head can read, by stride. *Blocks* are what `tk.select.top_blocks(k)`
+counts; the cells of NASNet each read the two before them, so that no tensor separates them and all
+of them are one block. Parameters are those without the top. *Checked* is the largest relative
+difference between this preprocessing and that of Keras, `preprocess_input` or the layers that Keras
+has inside, on random pixels.
 
 Written by `python docs/make_backbones_page.py`; a test compares it with what is registered.
 """
@@ -69,20 +79,25 @@ MODULES = {
 
 def main() -> int:
     """Write the page."""
-    rows = []
+    rows, differences = [], {}
     for name in tk.backbones.names("keras:*"):
-        difference = largest_difference(name.removeprefix("keras:"))
-        rows.append((*cheap_columns(tk.backbones.info(name)), f"{difference:.0e}"))
-        print(f"{name}: {difference:.0e}", flush=True)
-    PAGE.write_text(page(rows), encoding="utf-8")
+        differences[name] = largest_difference(name.removeprefix("keras:"))
+        rows.append((*cheap_columns(tk.backbones.info(name)), f"{differences[name]:.0e}"))
+        print(f"{name}: {differences[name]:.0e}", flush=True)
+    PAGE.write_text(page(sources_table.rows(differences), rows), encoding="utf-8")
     return 0
 
 
-def page(rows: list[tuple[str, ...]]) -> str:
-    """The introduction and the table."""
-    lines = [(*HEADER, "checked"), tuple("---" for _ in range(len(HEADER) + 1)), *rows]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"{INTRODUCTION}\n{table}\n"
+def page(sources: list[tuple[str, ...]], networks: list[tuple[str, ...]]) -> str:
+    """Both tables, each behind its introduction."""
+    first = table(sources_table.HEADER, sources)
+    return f"{SOURCES}{first}\n{INTRODUCTION}\n{table((*HEADER, 'checked'), networks)}"
+
+
+def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Markdown, a line for each row."""
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def cheap_columns(info: BackboneInfo) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ other is a large difference of a gradient.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch  # before TensorFlow: torchvision's compiler crashes a process that has that
+from parity_file import keep
 from torch_pairs import CLASSES, PAIRS, Pair
 
 from transferkit import _keras
@@ -168,11 +168,11 @@ def main() -> None:
     """Print the largest differences of the families named, or of all; ``--json`` writes a file."""
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
     parser.add_argument("names", nargs="*", default=list(PAIRS), metavar="family")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write them as well")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keeps them as well")
     chosen = parser.parse_args()
     found = {name: asdict(Comparison(PAIRS[name]).errors()) for name in chosen.names}
     if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        keep(chosen.json, "torch", found)
     print("| family | logits | taps | gradients |\n|---|---|---|---|")
     for name, errors in found.items():
         print(f"| {name} | {' | '.join(f'{value:.1e}' for value in errors.values())} |")
