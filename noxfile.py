@@ -23,6 +23,7 @@ PROJECT: dict[str, Any] = nox.project.load_toml("pyproject.toml")["project"]
 EVERYTHING = ".[examples,pandas,plots,tensorboard,testing]"
 EXTRAS = (
     "tests/contracts/test_keras_hub.py",
+    "tests/contracts/test_keras_hub_text.py",
     "tests/contracts/test_torch_hub.py",
     "tests/contracts/test_trackers.py",
     "tests/unit/backbones/torch_hub",

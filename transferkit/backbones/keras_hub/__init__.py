@@ -4,23 +4,28 @@
 ``families.py``      which networks, and what has to be known of each
 ``presets.py``       the names that KerasHub has, read without importing it
 ``places.py``        where a preset's files lie
+``making.py``        KerasHub's own network, after a look at what its files name
 ``pixels.py``        its preprocessing, read from the file in which each format says it
 ``opening.py``       its composite layers opened: one flat graph of layers that Keras has
 ``embeddings.py``    a transformer's first layers, for any size of picture
 ``tokens.py``        two layers of our own
 ``network.py``       the backbone
+``text.py``          networks of texts
 ==================== ============================================================================
 """
 
 from __future__ import annotations
 
+from transferkit.backbones.keras_hub.families import FAMILIES
+from transferkit.backbones.keras_hub.making import check
 from transferkit.backbones.keras_hub.network import KerasHubNetwork
 from transferkit.backbones.keras_hub.places import place_at
-from transferkit.backbones.keras_hub.presets import handles
+from transferkit.backbones.keras_hub.presets import listed
+from transferkit.backbones.keras_hub.text import TextBackbone, load_text
 from transferkit.backbones.keras_hub.tokens import own_layers
 from transferkit.spec import Backbone, BackboneInfo
 
-__all__ = ["KerasHub", "own_layers"]
+__all__ = ["KerasHub", "TextBackbone", "load_text", "own_layers"]
 
 
 class KerasHub:
@@ -28,7 +33,7 @@ class KerasHub:
 
     def names(self) -> tuple[str, ...]:
         """The presets of pictures of the KerasHub that is installed; () where none is."""
-        return tuple(handles())
+        return tuple(name for name, preset in listed().items() if preset.kind in FAMILIES)
 
     def info(self, name: str) -> BackboneInfo:
         """What is known of one of them; see `KerasHubNetwork.info`."""
@@ -46,5 +51,13 @@ class KerasHub:
         Args:
             address: As for `places.place_at`.
             trust: Not looked at.
+
+        Raises:
+            UnknownNameError: If nothing is there.
+            MissingExtraError: If it takes KerasHub to know.
+            WeightsNotFoundError: If it has no ``config.json``.
+            BackboneError: If that is no network of pictures that is known here.
         """
-        return KerasHubNetwork(place_at(address))
+        place = place_at(address)
+        check(place, "pictures")
+        return KerasHubNetwork(place)

@@ -1,4 +1,4 @@
-"""The networks of KerasHub that can be a backbone, and what has to be known of each.
+"""The networks of KerasHub that can be loaded, and what has to be known of each.
 
 A family is here because somebody looked at its layers: each one is of Keras, or `opening` says what
 stands in its place.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["FAMILIES", "Family"]
+__all__ = ["FAMILIES", "ROOMS", "TEXTS", "Family"]
 
 _TRANSFORMER = r".*?(transformer_block_\d+|layers_\d+|embedding)"
 
@@ -46,4 +46,18 @@ FAMILIES: Mapping[str, Family] = {
     "DINOV2Backbone": Family("dinov2", "https://arxiv.org/abs/2304.07193", _TRANSFORMER),
     "ViTBackbone": Family("vit", "https://arxiv.org/abs/2010.11929", _TRANSFORMER),
 }
-"""By the name of KerasHub's class."""
+"""Networks of pictures, by the name of KerasHub's class."""
+
+TEXTS: Mapping[str, str] = {
+    "AlbertBackbone": "albert",
+    "BertBackbone": "bert",
+    "DebertaV3Backbone": "deberta_v3",
+    "DistilBertBackbone": "distil_bert",
+    "FNetBackbone": "f_net",
+    "RobertaBackbone": "roberta",
+    "XLMRobertaBackbone": "xlm_roberta",
+}
+"""Networks of texts, and the folder that each lies in, in KerasHub."""
+
+ROOMS: Mapping[str, str] = {**{name: family.room for name, family in FAMILIES.items()}, **TEXTS}
+"""The folder of each, in KerasHub."""

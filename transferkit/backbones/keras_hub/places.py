@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transferkit._optional import require
-from transferkit.backbones.keras_hub.presets import handles, is_installed
+from transferkit.backbones.keras_hub.presets import is_installed, listed
 from transferkit.errors import (
     UnknownNameError,
     WeightsError,
@@ -117,9 +117,14 @@ def place_at(address: str) -> Place:
         return Place(address, address, lambda file: _from_hugging_face(address, file))
     if not is_installed():
         require("keras_hub", extra="hub", needed_for=f"hub:{address}")
-    handle = address if address.startswith(_KAGGLE) else handles().get(address)
-    if handle is None:
+    if address.startswith(_KAGGLE):
+        return _at_kaggle(address, address)
+    if address not in listed():
         raise _unknown(address)
+    return _at_kaggle(address, listed()[address].handle)
+
+
+def _at_kaggle(address: str, handle: str) -> Place:
     return Place(address, handle, lambda file: _from_kaggle(handle, file))
 
 
@@ -174,7 +179,7 @@ def _unknown(address: str) -> UnknownNameError:
             f"{address!r} " + (f"holds no {CONFIG}" if looks else "is no preset of KerasHub's"),
             expected="a folder in the format of KerasHub, timm or Hugging Face"
             if looks
-            else did_you_mean(address, handles()),
+            else did_you_mean(address, listed()),
             received={"name": f"hub:{address}"},
             mend="tk.backbones.names('hub:*') lists the presets; 'hub:hf://owner/name' and "
             "'hub:FOLDER' work too.",

@@ -10,13 +10,27 @@ import ast
 import functools
 import importlib.util
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from transferkit.backbones.keras_hub.families import FAMILIES
+from transferkit.backbones.keras_hub.families import ROOMS
 
-__all__ = ["handles", "is_installed"]
+__all__ = ["Preset", "is_installed", "listed"]
 
 _TABLE = "backbone_presets"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a table says of a preset.
+
+    Attributes:
+        kind: The name of KerasHub's class.
+        handle: Where Kaggle has its files.
+    """
+
+    kind: str
+    handle: str
 
 
 def is_installed() -> bool:
@@ -24,17 +38,20 @@ def is_installed() -> bool:
     return importlib.util.find_spec("keras_hub") is not None
 
 
-def handles() -> Mapping[str, str]:
-    """Where Kaggle has the weights of each preset of pictures; empty without KerasHub."""
+def listed() -> Mapping[str, Preset]:
+    """The presets of all families in `ROOMS` by name; empty without KerasHub."""
     spec = importlib.util.find_spec("keras_hub")
     return _read(*((spec.submodule_search_locations if spec else None) or ()))
 
 
 @functools.cache
-def _read(*places: str) -> Mapping[str, str]:
-    rooms = sorted({family.room for family in FAMILIES.values()})
-    files = (Path(p) / "src" / "models" / r / f"{r}_presets.py" for p in places for r in rooms)
-    return {name: handle for file in files for name, handle in _in(file)}
+def _read(*places: str) -> Mapping[str, Preset]:
+    return {
+        name: Preset(kind, handle)
+        for place in places
+        for kind, room in ROOMS.items()
+        for name, handle in _in(Path(place) / "src" / "models" / room / f"{room}_presets.py")
+    }
 
 
 def _in(file: Path) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import transferkit as tk
-from transferkit.backbones.keras_hub import places, presets
+from transferkit.backbones.keras_hub import making, places, presets
 from transferkit.backbones.keras_hub.network import KerasHubNetwork
 from transferkit.backbones.keras_hub.places import place_at
 from transferkit.errors import (
@@ -22,7 +22,8 @@ from transferkit.errors import (
     WeightsNotFoundError,
 )
 
-HANDLES = {"resnet_50_imagenet": "kaggle://keras/resnetv1/keras/resnet_50_imagenet/3"}
+HANDLE = "kaggle://keras/resnetv1/keras/resnet_50_imagenet/3"
+LISTED = {"resnet_50_imagenet": presets.Preset("ResNetBackbone", HANDLE)}
 
 
 def refuse(*args: Any, **kwargs: Any) -> str:
@@ -33,7 +34,7 @@ def refuse(*args: Any, **kwargs: Any) -> str:
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where KerasHub is, and no network."""
     monkeypatch.setattr(places, "is_installed", lambda: True)
-    monkeypatch.setattr(places, "handles", lambda: HANDLES)
+    monkeypatch.setattr(places, "listed", lambda: LISTED)
     monkeypatch.setitem(sys.modules, "kagglehub", SimpleNamespace(model_download=refuse))
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(hf_hub_download=refuse))
 
@@ -117,6 +118,7 @@ def test_a_config_that_names_foreign_classes_is_refused_before_keras_sees_it(
 ) -> None:
     seen = SimpleNamespace(models=SimpleNamespace(Backbone=SimpleNamespace(from_preset=refuse)))
     monkeypatch.setitem(sys.modules, "keras_hub", seen)
+    monkeypatch.setattr(making, "listed", dict)
     foreign = {"module": "os", "class_name": "system", "config": "id", "registered_name": None}
     top = {"class_name": "ResNetBackbone", "registered_name": "keras_hub>ResNetBackbone"}
     lambda_layer = {"module": "keras", "class_name": "Lambda", "config": {}}
@@ -140,7 +142,9 @@ def test_names_are_read_from_the_tables_of_what_is_installed(
     )
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
     monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
-    assert presets.handles() == {"vit_x": "kaggle://k/v/keras/vit_x/1"}
+    assert presets.listed() == {
+        "vit_x": presets.Preset("ViTBackbone", "kaggle://k/v/keras/vit_x/1")
+    }
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert presets.handles() == {}
+    assert presets.listed() == {}
     assert not presets.is_installed()
