@@ -90,12 +90,14 @@ def test_a_convolutional_network_gives_what_keras_hubs_own_gives(presets: Any, n
 
 
 @each(TRANSFORMERS)
-def test_a_transformer_gives_its_class_token_and_has_no_taps(presets: Any, name: str) -> None:
+def test_a_transformer_gives_its_class_token_and_its_tap_is_the_patches(
+    presets: Any, name: str
+) -> None:
     folder, author = presets(name)
     wanted = run(author, preprocessed(pictures()))
     backbone = loaded(folder)
-    assert not backbone.taps
-    assert backbone.info.strides == ()
+    assert backbone.info.strides == (16,)
+    assert backbone.taps[16].shape == (None, SIDE // 16, SIDE // 16, 16)
     close(run(backbone.network, pictures()), wanted[:, 0])
 
 
@@ -138,7 +140,7 @@ def test_positions_are_scaled_to_another_size_of_picture(presets: Any, name: str
     small, own = loaded(folder, side=32), loaded(folder)
     assert run(small.network, pictures(32)).shape == (2, 16)
     (scaled, given) = (
-        np.asarray(next(w for w in each.network.weights if w.path.endswith("/positions")))
+        np.asarray(next(w for w in each.network.weights if w.path.endswith("/places")))
         for each in (small, own)
     )
     extra = scaled.shape[1] - 4

@@ -8,7 +8,7 @@
 ``pixels.py``        its preprocessing, read from the file in which each format says it
 ``opening.py``       its composite layers opened: one flat graph of layers that Keras has
 ``embeddings.py``    a transformer's first layers, for any size of picture
-``tokens.py``        two layers of our own
+``tokens.py``        a layer of our own
 ``network.py``       the backbone
 ``text.py``          networks of texts
 ==================== ============================================================================

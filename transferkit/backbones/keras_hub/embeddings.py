@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from transferkit import _keras
 from transferkit._types import Tensor
-from transferkit.backbones.keras_hub.tokens import positioned_tokens
+from transferkit.backbones.keras_hub.tokens import register_tokens
+from transferkit.backbones.torch_hub.tokens import class_token, position_embedding
 from transferkit.errors import BackboneError, explain
 
 __all__ = ["Embedding", "of_deit", "of_dinov2", "of_vit"]
@@ -19,14 +21,17 @@ Array = np.ndarray[Any, Any]
 
 def of_vit(layer: Any) -> Embedding:
     """ViT's: a class token, or none."""
-    classes = (layer.class_token,) if layer.use_class_token else ()
+    classes = {"class_token": layer.class_token} if layer.use_class_token else {}
     positions = np.asarray(layer.position_embedding.embeddings)[None]
     return Embedding(layer, layer.patch_embedding, positions, classes)
 
 
 def of_deit(layer: Any) -> Embedding:
     """DeiT's: a class token and one for distillation."""
-    classes = (layer.class_token, layer.distillation_token)
+    classes = {
+        "class_token": layer.class_token,
+        "distillation_token": layer.distillation_token,
+    }
     positions = np.asarray(layer.position_embedding)
     return Embedding(layer, layer.patch_embedding, positions, classes, dropout=layer.dropout)
 
@@ -37,8 +42,8 @@ def of_dinov2(layer: Any) -> Embedding:
         layer,
         layer.patch_embeddings.projection,
         np.asarray(layer.position_embeddings),
-        classes=(layer.cls_token,),
-        registers=(layer.register_tokens,) if layer.num_register_tokens else (),
+        classes={"class_token": layer.cls_token},
+        registers=layer.register_tokens if layer.num_register_tokens else None,
         dropout=layer.dropout,
         antialias=layer.antialias_in_interpolation,
     )
@@ -52,8 +57,8 @@ class Embedding:
         layer: KerasHub's, for its name and the grid of its positions.
         convolution: Makes the patches.
         positions: (1, classes + patches, channels).
-        classes: Tokens with a position, each (1, 1, channels).
-        registers: Tokens without one, (1, registers, channels).
+        classes: Tokens with a position, each (1, 1, channels), by name, in their order.
+        registers: Tokens without one, (1, registers, channels); None for none.
         dropout: What comes last; None for nothing.
         antialias: Whether positions are smoothed where they are scaled down.
     """
@@ -61,8 +66,8 @@ class Embedding:
     layer: Any
     convolution: Any
     positions: Array
-    classes: tuple[Any, ...]
-    registers: tuple[Any, ...] = ()
+    classes: Mapping[str, Any]
+    registers: Any = None
     dropout: Any = None
     antialias: bool = False
 
@@ -83,15 +88,15 @@ class Embedding:
         out = self._positioned(tokens, (height, width))
         return out if self.dropout is None else self._renamed(self.dropout, "dropout")(out)
 
-    def _positioned(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
-        registers = sum(each.shape[1] for each in self.registers)
-        twin = positioned_tokens()(
-            len(self.classes), registers, name=f"{self.layer.name}_positions"
-        )
-        out = twin(tokens)
-        learned = [_joined(held) for held in (self.classes, self.registers) if held]
-        twin.set_weights([*learned, self._scaled(grid)])
-        return out
+    def _positioned(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
+        name = self.layer.name
+        for part, token in reversed([*self.classes.items()]):
+            x = _filled(class_token()(name=f"{name}_{part}"), x, token)
+        x = _filled(position_embedding()(name=f"{name}_positions"), x, self._scaled(grid))
+        if self.registers is None:
+            return x
+        count, after = self.registers.shape[1], len(self.classes)
+        return _filled(register_tokens()(count, after, name=f"{name}_registers"), x, self.registers)
 
     def _scaled(self, want: tuple[int, int]) -> Array:
         """The positions of patches, scaled bicubically to another grid."""
@@ -113,8 +118,11 @@ class Embedding:
         return layer
 
 
-def _joined(tokens: tuple[Any, ...]) -> Array:
-    return np.concatenate([np.asarray(each) for each in tokens], axis=1)
+def _filled(layer: Any, x: Tensor, weight: Any) -> Tensor:
+    """What a layer of one weight makes of `x`."""
+    out = layer(x)
+    layer.set_weights([np.asarray(weight)])
+    return out
 
 
 def _grid(layer: Any) -> tuple[int, int]:

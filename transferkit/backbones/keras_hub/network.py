@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from transferkit.backbones.keras_hub.pixels import Pixels, read_pixels
 from transferkit.backbones.keras_hub.places import Place
 from transferkit.backbones.network import LoadedBackbone, check_shape
 from transferkit.errors import BackboneError, TransferKitError, explain
-from transferkit.spec import BackboneInfo, Taps
+from transferkit.spec import BackboneInfo
 
 __all__ = ["KerasHubNetwork"]
 
@@ -70,8 +70,7 @@ class KerasHubNetwork:
         check_shape(about, input_shape, verb="load")
         bare, pyramid = self._opened(own, input_shape[:2], family)
         network = KerasNetwork(bare, self._pixels.rule, family.blocks, about, taps=pyramid)
-        loaded = network.load(input_shape=input_shape, weights=weights)
-        return _without_taps(loaded) if family.is_transformer else loaded
+        return network.load(input_shape=input_shape, weights=weights)
 
     @cached_property
     def _pixels(self) -> Pixels:
@@ -122,9 +121,3 @@ def _pooled(own: Any, tokens: Tensor) -> Tensor:
     if getattr(own, "use_class_token", True):
         return tokens[:, 0]
     return _keras.keras().layers.GlobalAveragePooling1D(name="token_average")(tokens)
-
-
-def _without_taps(loaded: LoadedBackbone) -> LoadedBackbone:
-    """A transformer has none: no map of patches leads to the class token alone."""
-    features = loaded.taps.features
-    return replace(loaded, taps=Taps({}, features), info=replace(loaded.info, strides=()))

@@ -17,8 +17,8 @@ from typing import Any
 from transferkit import _keras
 from transferkit._types import Tensor
 from transferkit.backbones.keras_hub import embeddings
-from transferkit.backbones.keras_hub.tokens import token_scale
 from transferkit.backbones.torch_hub.grouped import grouped_convolution
+from transferkit.backbones.torch_hub.scale import layer_scale
 from transferkit.errors import BackboneError, explain
 
 __all__ = ["opened"]
@@ -138,7 +138,7 @@ def _depthwise(convolution: Any) -> Any:
 
 
 def _scale(layer: Any) -> Any:
-    twin = token_scale()(name=layer.name)
+    twin = layer_scale()(name=layer.name)
     twin.build((None, None, layer.hidden_dim))
     twin.set_weights(layer.get_weights())
     return twin

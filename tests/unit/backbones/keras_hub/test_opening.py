@@ -9,7 +9,7 @@ import pytest
 
 from transferkit import _keras
 from transferkit.backbones.keras_hub.opening import opened
-from transferkit.backbones.keras_hub.tokens import positioned_tokens, token_scale
+from transferkit.backbones.keras_hub.tokens import register_tokens
 from transferkit.errors import BackboneError
 
 keras = _keras.keras()
@@ -100,31 +100,14 @@ def test_a_layer_that_nobody_looked_at_is_refused() -> None:
     assert "pip install --upgrade 'transferkit[hub]'" in str(caught.value)
 
 
-@pytest.mark.parametrize(("classes", "registers"), [(0, 0), (1, 0), (2, 3)])
-def test_tokens_stand_before_the_patches_and_positions_are_added(
-    classes: int, registers: int
-) -> None:
-    layer = positioned_tokens()(classes, registers)
-    patches = np.random.default_rng(1).normal(size=(2, 5, 4)).astype(np.float32)
-    assert layer(keras.KerasTensor((None, 5, 4))).shape == (None, 5 + classes + registers, 4)
-    values = [np.random.default_rng(i).normal(size=w.shape) for i, w in enumerate(layer.weights)]
-    layer.set_weights(values)
-    given = dict(zip([w.name for w in layer.weights], values, strict=True))
-    rows = []
-    for picture in patches:
-        head = given.get("class_tokens", np.zeros((1, 0, 4)))[0]
-        placed = np.concatenate([head, picture]) + given["positions"][0]
-        extra = given.get("register_tokens", np.zeros((1, 0, 4)))[0]
-        rows.append(np.concatenate([placed[:classes], extra, placed[classes:]]))
-    np.testing.assert_allclose(np.asarray(layer(patches)), np.stack(rows), rtol=1e-5, atol=1e-5)
+def test_registers_stand_behind_the_first_tokens() -> None:
+    layer = register_tokens()(2, after=1)
+    assert layer(keras.KerasTensor((None, 4, 3))).shape == (None, 6, 3)
+    layer.set_weights([np.arange(6.0).reshape(1, 2, 3)])
+    tokens = np.random.default_rng(1).normal(size=(2, 4, 3)).astype(np.float32)
+    got = np.asarray(layer(tokens))
+    np.testing.assert_array_equal(got[:, [0, 3, 4, 5]], tokens)
+    np.testing.assert_array_equal(got[1, 1:3], [[0, 1, 2], [3, 4, 5]])
     again = type(layer).from_config(layer.get_config())
-    assert (again.classes, again.registers) == (classes, registers)
-
-
-def test_a_scale_multiplies_each_channel() -> None:
-    layer = token_scale()()
-    ones = np.ones((1, 2, 3), np.float32)
-    np.testing.assert_array_equal(np.asarray(layer(ones)), ones)
-    layer.set_weights([np.array([1.0, 2.0, 3.0])])
-    np.testing.assert_array_equal(np.asarray(layer(ones))[0, 0], [1, 2, 3])
-    assert layer.compute_output_shape((None, 2, 3)) == (None, 2, 3)
+    assert (again.count, again.after) == (2, 1)
+    assert layer.compute_output_shape((None, None, 3)) == (None, None, 3)
