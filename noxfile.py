@@ -22,6 +22,8 @@ ROOT = Path(__file__).parent
 PROJECT: dict[str, Any] = nox.project.load_toml("pyproject.toml")["project"]
 EVERYTHING = ".[examples,pandas,plots,tensorboard,testing]"
 EXTRAS = (
+    "tests/contracts/test_keras_hub.py",
+    "tests/contracts/test_keras_hub_text.py",
     "tests/contracts/test_torch_hub.py",
     "tests/contracts/test_trackers.py",
     "tests/unit/backbones/torch_hub",
@@ -89,10 +91,11 @@ def run_pytest(session: nox.Session, *arguments: str) -> None:
 
 @nox.session
 def extras(session: nox.Session) -> None:
-    """The tests of what talks to packages that few install: trackers, search, PyTorch."""
-    packages = [EVERYTHING.replace("[", "[mlflow,torch,tune,wandb,"), "timm", "torchvision"]
+    """The tests of what talks to packages that few install: trackers, search, KerasHub, PyTorch."""
+    packages = [EVERYTHING.replace("[", "[hub,mlflow,torch,tune,wandb,"), "timm", "torchvision"]
     session.install(*packages, *from_extra("dev", "pytest"))
-    session.run("pytest", *(session.posargs or EXTRAS), env=ENVIRONMENT)
+    chosen = session.posargs or ("-m", "not exhaustive", *EXTRAS)
+    session.run("pytest", *chosen, env=ENVIRONMENT)
 
 
 @nox.session

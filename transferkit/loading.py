@@ -16,9 +16,9 @@ from transferkit import build, bundle, heads
 from transferkit._types import KerasModel, PathLike
 from transferkit.augment import Pipeline
 from transferkit.augment.layer import AugmentationLayer
+from transferkit.backbones import keras_hub, torch_hub
 from transferkit.backbones.tf_hub import Program
 from transferkit.backbones.tf_hub.layer import SavedModelLayer
-from transferkit.backbones.torch_hub import own_layers
 from transferkit.calibrate import Inference
 from transferkit.check import TransferCheck
 from transferkit.data.decode import FITS
@@ -78,7 +78,8 @@ def load(
 
 
 def _own(runs_programs: bool) -> dict[str, Any]:
-    own = {"transferkit>AugmentationLayer": AugmentationLayer, **own_layers()}
+    own = {"transferkit>AugmentationLayer": AugmentationLayer}
+    own |= torch_hub.own_layers() | keras_hub.own_layers()
     return own | ({"transferkit>SavedModelLayer": SavedModelLayer} if runs_programs else {})
 
 

@@ -25,6 +25,7 @@ from transferkit.backbones.from_keras import KerasNetwork, from_keras
 from transferkit.backbones.graph import rewire
 from transferkit.backbones.info import Preprocessing
 from transferkit.backbones.keras_applications import KerasApplications
+from transferkit.backbones.keras_hub import KerasHub, TextBackbone, load_text
 from transferkit.backbones.network import LoadedBackbone
 from transferkit.backbones.tf_hub import HubNetwork, TFHub, from_tf_hub
 from transferkit.backbones.torch_hub import TorchHub
@@ -42,6 +43,7 @@ __all__ = [
     "KerasNetwork",
     "LoadedBackbone",
     "Preprocessing",
+    "TextBackbone",
     "classifier",
     "find",
     "from_keras",
@@ -49,6 +51,7 @@ __all__ = [
     "info",
     "is_network",
     "load",
+    "load_text",
     "names",
     "network_at",
     "register",
@@ -81,6 +84,7 @@ class _UserSource:
 
 _KERAS = KerasApplications()
 _SOURCES.add("keras", _KERAS)
+_SOURCES.add("hub", KerasHub())
 _SOURCES.add("torch", TorchHub())
 _SOURCES.add("tfhub", TFHub())
 _SOURCES.add("user", _UserSource())

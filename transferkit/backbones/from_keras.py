@@ -38,12 +38,14 @@ class KerasNetwork:
         rule: What happens to raw pixels first.
         blocks: A regular expression whose first group names a layer's block, or None.
         about: What is known of it.
+        taps: Names of layers whose outputs are taps; see `Rewired.taps`.
     """
 
     model: KerasModel = field(repr=False)
     rule: Preprocessing
     blocks: str | None
     about: BackboneInfo
+    taps: tuple[str, ...] = ()
 
     @cached_property
     def info(self) -> BackboneInfo:
@@ -77,7 +79,12 @@ class KerasNetwork:
             if channels != own:  # only a call shows layers that count channels
                 copy(np.zeros((1, height, width, channels), np.float32), training=False)
             return network.assemble(
-                copy, self.about, rule, input_shape=input_shape, divide=self._divide
+                copy,
+                self.about,
+                rule,
+                input_shape=input_shape,
+                divide=self._divide,
+                taps=self.taps,
             )
         except TransferKitError:
             raise

@@ -60,11 +60,15 @@ class Rewired:
         )
         return LayerTable(rows, tuple(block_names))
 
-    def taps(self) -> dict[int, Tensor]:
-        """The last cut tensor of each stride; padding only feeds what follows."""
+    def taps(self, chosen: Collection[str] = ()) -> dict[int, Tensor]:
+        """The last cut tensor of each stride; padding only feeds what follows.
+
+        Args:
+            chosen: Names that come before the others of their stride, where they are cuts.
+        """
         kinds = {layer.name: type(layer).__name__ for layer in self.layers}
         maps: dict[int, Tensor] = {}
-        for name in self.cuts:
+        for name in (*self.cuts, *(cut for cut in self.cuts if cut in chosen)):
             if self.strides[name] and kinds.get(name) not in (*_RESIZES, "InputLayer"):
                 maps[self.strides[name]] = self.outputs[name]
         return maps

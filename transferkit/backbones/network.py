@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from transferkit import _keras
@@ -41,6 +41,7 @@ def assemble(
     *,
     input_shape: tuple[int, int, int],
     divide: Division = by_shape,
+    taps: Collection[str] = (),
 ) -> LoadedBackbone:
     """Put pixels, preprocessing and a bare network into one flat graph.
 
@@ -50,6 +51,7 @@ def assemble(
         rule: Its preprocessing.
         input_shape: (height, width, channels) of the raw pixels.
         divide: How its layers are divided into blocks.
+        taps: As for `graph.Rewired.taps`.
 
     Raises:
         BackboneError: If a block is no unit.
@@ -61,10 +63,10 @@ def assemble(
     embedding = wired.features
     if len(embedding.shape) == 4:
         embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(embedding)
-    taps = Taps(wired.taps(), wired.features)
+    maps = Taps(wired.taps(taps), wired.features)
     known = replace(
         info,
-        strides=tuple(taps),
+        strides=tuple(maps),
         block_names=table.block_names,
         embedding=int(embedding.shape[-1]) if len(embedding.shape) == 2 else 0,
         params=sum(layer.count_params() for layer in wired.layers),
@@ -74,7 +76,7 @@ def assemble(
         info=known,
         network=keras.Model(pixels, wired.features, name=bare.name),
         table=table,
-        taps=taps,
+        taps=maps,
         embedding=embedding,
         block_ends=_block_ends(wired, block_of, block_names, info.name),
         preprocessing=rule,

@@ -123,6 +123,18 @@ def test_padding_is_no_tap_and_belongs_to_the_block_before_the_strided_convoluti
     assert blocks_by_shape(wired) == [["picture", "conv_a", "pad"], ["conv_b"]]
 
 
+def test_a_chosen_name_comes_before_the_others_of_its_stride_where_it_is_a_cut() -> None:
+    pixels = picture()
+    x = conv("conv_a", strides=2)(pixels)
+    inner = conv("inner")(x)
+    x = layers.Add(name="sum")([x, inner])
+    x = layers.ReLU(name="relu")(x)
+    wired = rewired(keras.Model(pixels, conv("conv_b", strides=2)(x)))
+    assert names_of_taps(wired) == {2: "relu", 4: "conv_b"}
+    chosen = wired.taps(("sum", "inner", "elsewhere"))
+    assert chosen == {2: wired.outputs["sum"], 4: wired.features}
+
+
 @pytest.mark.parametrize("strides", [1, 2])
 def test_a_residual_unit_is_one_block_with_one_cut_at_its_sum(strides: int) -> None:
     pixels = picture()

@@ -15,7 +15,7 @@ from transferkit.backbones.torch_hub.families import NETWORKS, known
 from transferkit.backbones.torch_hub.native import NativeNetwork
 from transferkit.errors import WeightsError, WeightsNotFoundError, explain
 
-__all__ = ["CONFIG", "cached", "network_in"]
+__all__ = ["CONFIG", "cached", "network_in", "picture_size", "pixel_rule"]
 
 CONFIG = "config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -69,7 +69,7 @@ def network_in(folder: Path, *, name: str) -> NativeNetwork:
     about = replace(
         named.about,
         name=f"torch:{name}",
-        image_size=_size(told, named.about.image_size, folder),
+        image_size=picture_size(told, named.about.image_size, folder),
         weights=("pretrained",),
         licence=str(told.get("license", "unknown")),
         origin="timm",
@@ -77,7 +77,7 @@ def network_in(folder: Path, *, name: str) -> NativeNetwork:
     return replace(
         named,
         about=about,
-        rule=_rule(told, named.rule, folder),
+        rule=pixel_rule(told, named.rule, folder),
         own=lambda: state.read(str(_weights(folder))),
     )
 
@@ -92,8 +92,17 @@ def _config(file: Path) -> dict[str, Any]:
     return config
 
 
-def _size(told: dict[str, Any], default: tuple[int, int], folder: Path) -> tuple[int, int]:
-    """(height, width) from ``[channels, height, width]``."""
+def picture_size(told: dict[str, Any], default: tuple[int, int], folder: Path) -> tuple[int, int]:
+    """(height, width) from ``[channels, height, width]``.
+
+    Args:
+        told: The ``pretrained_cfg`` of a config.
+        default: What it is where nothing is said.
+        folder: Holds the config, for the error.
+
+    Raises:
+        WeightsError: If what is said is no size.
+    """
     if "input_size" not in told:
         return default
     given = told["input_size"]
@@ -103,8 +112,17 @@ def _size(told: dict[str, Any], default: tuple[int, int], folder: Path) -> tuple
     return int(given[1]), int(given[2])
 
 
-def _rule(told: dict[str, Any], default: Preprocessing, folder: Path) -> Preprocessing:
-    """``(pixels / 255 - mean) / std``."""
+def pixel_rule(told: dict[str, Any], default: Preprocessing, folder: Path) -> Preprocessing:
+    """``(pixels / 255 - mean) / std``.
+
+    Args:
+        told: The ``pretrained_cfg`` of a config.
+        default: What it is where nothing is said.
+        folder: Holds the config, for the error.
+
+    Raises:
+        WeightsError: If what is said is no mean and deviation of three channels.
+    """
     if "mean" not in told and "std" not in told:
         return default
     mean, std = (_three(told.get(key), key, folder) for key in ("mean", "std"))
