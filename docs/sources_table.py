@@ -13,18 +13,19 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import transferkit as tk
 from transferkit import _keras
+from transferkit.backbones.keras_hub import families as keras_hub
 
 __all__ = ["FAMILIES", "HEADER", "Family", "rows"]
 
 HEADER = ("source", "family", "networks", "strides of taps", "parity error", "preprocessing")
 PARITY = Path(__file__).with_name("parity.json")
 BY_KERAS = "inside, as Keras has it"
+BY_PRESET = "inside, from the preset's files"
 BY_TORCHVISION = "inside, torchvision's; of a folder of timm its own"
 
 
@@ -118,20 +119,16 @@ def worst(parity: Mapping[str, Mapping[str, float]], pairs: Sequence[str]) -> fl
     return max(parity[pair][what] for pair in pairs for what in ("logits", "taps"))
 
 
-def presets(parity: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """The rows of KerasHub, all of it as it was measured where KerasHub was."""
-    inside = "inside, from the preset's files"
-    return [
-        (
-            "`hub:`",
-            title,
-            str(seen["networks"]),
-            ", ".join(map(str, seen["strides"])) or "none",
-            f"{max(seen['features'], seen['taps']):.0e}",
-            inside,
-        )
-        for title, seen in parity.items()
-    ]
+def presets(parity: Mapping[str, Mapping[str, float]]) -> list[tuple[str, ...]]:
+    """The rows of KerasHub: as many presets as it listed where the errors were measured."""
+    rows: list[tuple[str, ...]] = []
+    for kind, family in keras_hub.FAMILIES.items():
+        seen = dict(parity[kind])
+        number = f"{seen.pop('networks'):g}"
+        taps = "the size of its patches" if family.is_transformer else "those of its maps"
+        title = kind.removesuffix("Backbone")
+        rows.append(("`hub:`", title, number, taps, f"{max(seen.values()):.0e}", BY_PRESET))
+    return rows
 
 
 def saved_models() -> list[tuple[str, ...]]:
