@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -469,6 +470,25 @@ def test_rare_classes_that_would_count_twice_are_spoken_of(
         with pytest.warns(UserWarning, match=message) as caught:
             model.head(head).fit(photos, tk.Phase(1, sampling="balanced"), verbose=0)
         assert caught[0].filename == __file__
+
+
+def graphs() -> set[int]:
+    """The graphs of functions that are in memory, but for those that nothing refers to."""
+    gc.collect()
+    return {id(each) for each in gc.get_objects() if type(each).__name__ == "FuncGraph"}
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_fit_leaves_no_graph_in_memory(
+    model: tk.TransferModel, photos: tk.data.Data, cache: bool
+) -> None:
+    def fit() -> None:
+        model.fit(photos, phase(), engine=tk.Engine(cache=cache, xla=False), verbose=0)
+
+    fit()  # what is traced once for a process stays
+    before = graphs()
+    fit()
+    assert not graphs() - before
 
 
 def test_many_models_in_one_process_are_no_reason_for_a_warning(

@@ -109,9 +109,8 @@ def make_steps(
     replicas = strategy.num_replicas_in_sync
 
     def gradients(inputs: Any, targets: Tensor) -> list[Tensor | None]:
-        context = tf.distribute.get_replica_context()
         here = tf.cast(tf.shape(targets)[0], tf.float32)
-        total = context.all_reduce(tf.distribute.ReduceOp.SUM, here)
+        (total,) = _summed([here], replicas)
         with tf.GradientTape() as tape:
             made = _called(tail, inputs, training=True)
             logits = made[0]
@@ -125,7 +124,7 @@ def make_steps(
             if tail.losses:  # weight penalties belong to the model, not to a replica's pictures
                 objective += tf.add_n(tail.losses) / replicas
         measured.update(targets, logits, each)
-        return _summed(context, tape.gradient(objective, variables))
+        return _summed(tape.gradient(objective, variables), replicas)
 
     def evaluate(inputs: Any, targets: Tensor) -> None:
         logits, *_ = _called(tail, inputs, training=False)
@@ -133,7 +132,7 @@ def make_steps(
 
     def train(batch: Any) -> None:
         found = strategy.run(gradients, args=batch)
-        optimizer.apply([_local(strategy, gradient) for gradient in found], variables)
+        _for_all(lambda: optimizer.apply([_local(strategy, each) for each in found], variables))
 
     def set_rate(rate: Any) -> None:
         optimizer.learning_rate = rate
@@ -203,11 +202,27 @@ def _listed(inputs: Any) -> list[Tensor]:
     return list(inputs) if isinstance(inputs, tuple | list) else [inputs]
 
 
-def _summed(context: Any, gradients: list[Tensor | None]) -> list[Tensor | None]:
-    """The gradients summed over all replicas; None for variables that the loss does not reach."""
-    found = [gradient for gradient in gradients if gradient is not None]
-    summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, found))
-    return [None if gradient is None else next(summed) for gradient in gradients]
+def _summed(given: list[Tensor | None], replicas: int) -> list[Tensor | None]:
+    """Tensors summed over all replicas; None, of what the loss does not reach, stays None.
+
+    One replica has nothing to sum; to ask all the same would keep each graph in memory for good, as
+    TensorFlow notes a gradient for every sum.
+    """
+    found = [each for each in given if each is not None]
+    if replicas > 1:
+        context = tf.distribute.get_replica_context()
+        found = context.all_reduce(tf.distribute.ReduceOp.SUM, found)
+    summed = iter(found)
+    return [None if each is None else next(summed) for each in given]
+
+
+def _for_all(update: Callable[[], Any]) -> None:
+    """Run an update of variables once for all replicas, so that Keras sums no gradients itself."""
+    context = tf.distribute.get_replica_context()
+    if context is None:  # several replicas, and this is outside each of them already
+        update()
+    else:
+        context.merge_call(lambda strategy: update())
 
 
 def _local(strategy: Any, gradient: Any) -> Any:

@@ -99,11 +99,10 @@ def test_two_workers_share_a_search(tmp_path: Path) -> None:
 
 
 @pytest.mark.exhaustive
-def test_a_trial_takes_no_more_memory_than_a_fit(tmp_path: Path) -> None:
-    # A fit by itself leaves 2.6 MB here: functions that TensorFlow 2.21 traced and does not let go.
+def test_memory_stays_flat_over_fifty_trials(tmp_path: Path) -> None:
     _, *memory = finished(started(50, tmp_path))
     early, late = max(memory[10:20]), max(memory[40:])
-    assert late - early < 30 * 4 * 2**20, [f"{each / 2**20:.0f}" for each in memory]
+    assert late - early < 30 * 2**20, [f"{each / 2**20:.0f}" for each in memory]
 
 
 if __name__ == "__main__":
