@@ -91,11 +91,13 @@ def run_pytest(session: nox.Session, *arguments: str) -> None:
 
 @nox.session
 def extras(session: nox.Session) -> None:
-    """The tests of what talks to packages that few install: trackers, search, KerasHub, PyTorch."""
+    """The tests of what talks to packages that few install: trackers, search, KerasHub, PyTorch.
+
+    ``-- -m slow`` runs the slow ones: all presets and families, searches over several processes.
+    """
     packages = [EVERYTHING.replace("[", "[hub,mlflow,torch,tune,wandb,"), "timm", "torchvision"]
     session.install(*packages, *from_extra("dev", "pytest"))
-    chosen = session.posargs or ("-m", "not exhaustive", *EXTRAS)
-    session.run("pytest", *chosen, env=ENVIRONMENT)
+    session.run("pytest", *EXTRAS, *session.posargs, env=ENVIRONMENT)
 
 
 @nox.session

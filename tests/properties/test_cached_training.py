@@ -27,7 +27,7 @@ NETWORKS = (
     "VGG16",
     "MobileNetV2",
     pytest.param("EfficientNetB0", marks=pytest.mark.slow),
-    pytest.param("DenseNet121", marks=pytest.mark.slow),
+    pytest.param("DenseNet121", marks=pytest.mark.exhaustive),
     pytest.param("ResNet50", marks=pytest.mark.exhaustive),
 )
 TARGETS = np.eye(3, dtype=np.float32)

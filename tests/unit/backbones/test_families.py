@@ -36,9 +36,9 @@ OURS_HERE = ("pixels", "preprocessing")
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
-def usual_and_slow() -> list[Any]:
-    """The names of `SMALL`, most of them marked as slow."""
-    return [n if n in USUAL else pytest.param(n, marks=pytest.mark.slow) for n in SMALL]
+def usual_and_others() -> list[Any]:
+    """The names of `SMALL`, most of them for the exhaustive run."""
+    return [n if n in USUAL else pytest.param(n, marks=pytest.mark.exhaustive) for n in SMALL]
 
 
 def pictures(*shape: int) -> np.ndarray[Any, Any]:
@@ -135,7 +135,7 @@ def file_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(
     "name",
     [
-        *usual_and_slow(),
+        *usual_and_others(),
         *(pytest.param(n, marks=pytest.mark.exhaustive) for n in NETWORKS if n not in SMALL),
     ],
 )
@@ -155,7 +155,7 @@ def test_a_classifier_has_its_own_weight_file_and_1000_probabilities(
     assert not [layer for layer in network.layers if type(layer).__name__ == "Normalization"]
 
 
-@pytest.mark.parametrize("name", usual_and_slow())
+@pytest.mark.parametrize("name", usual_and_others())
 def test_four_channels_and_odd_sides_are_built_for_every_family(name: str) -> None:
     side = NETWORKS[name].family.min_size
     shape = (side + 3, side + 16, 4)

@@ -120,7 +120,7 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
         source_head("user:tiny", str(tmp_path / "head.npz"), verb="co_tuning")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "channels"),
     [
