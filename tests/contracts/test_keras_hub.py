@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from hub_presets import (
     save_preset,
     save_vit_of_hugging_face,
 )
+from make_workplace import make_pictures
 
 import transferkit as tk
 from transferkit import TransferModel, _keras, testing
@@ -87,6 +89,23 @@ def test_every_family_is_tried_here() -> None:
 def test_a_convolutional_network_gives_what_keras_hubs_own_gives(presets: Any, name: str) -> None:
     folder, author = presets(name)
     close(run(loaded(folder).network, pictures()), run(author, preprocessed(pictures())))
+
+
+def test_the_quickstart_of_the_page_runs_on_a_preset_that_is_here(
+    presets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[2].joinpath("docs/howto/keras-hub.md").read_text("utf-8")
+    block = re.findall(r"```text\n(.*?)```", page, re.DOTALL)[0]
+    folder, _ = presets("vit")
+    mine, named = f"hub:{folder}", "hub:vit_base_patch16_224_imagenet"
+    make_pictures(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(block.replace(named, mine), names)
+    assert named in block
+    trained = names["trained"]
+    assert len(trained.history.epochs) == 8
+    assert trained.predict("unknown.jpg").label in {"daisy", "rose", "sunflower"}
 
 
 @each(TRANSFORMERS)
