@@ -17,6 +17,7 @@ from transferkit.backbones.arguments import checked_weights
 from transferkit.build import Assembled
 from transferkit.data import Data
 from transferkit.data.bundle import check_data
+from transferkit.data.fitting import fit_to_config
 from transferkit.engine.phases import scope as engine_scope
 from transferkit.engine.report import EngineReport
 from transferkit.engine.setup import explained, settle
@@ -254,7 +255,7 @@ class TransferModel:
                 "preprocessing": made.preprocessing,
                 "image_size": list(size),
                 "channels": data.channels,
-                "fit": data.fit,
+                "fit": fit_to_config(data.fit),
             },
             plan=chosen,
         )

@@ -14,8 +14,8 @@ from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data import store
 from transferkit.data.bundle import Data
-from transferkit.data.decode import Fit, check_fit
 from transferkit.data.division import divided, shares_of
+from transferkit.data.fitting import Fit, check_fit
 from transferkit.data.grouping import group_names
 from transferkit.data.labels import read_labels
 from transferkit.data.pictures import Split

@@ -11,8 +11,8 @@ import numpy as np
 from transferkit import _figures
 from transferkit._text import html_table, printable, shortened
 from transferkit._types import ImageSize, checked_seed, real, whole
-from transferkit.data.decode import Fit
 from transferkit.data.division import divided, shares_of
+from transferkit.data.fitting import Fit
 from transferkit.data.folds import Folds, fold_numbers, k_shot, strangers
 from transferkit.data.pictures import Split
 from transferkit.data.report import Report

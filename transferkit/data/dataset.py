@@ -14,9 +14,10 @@ from transferkit.data import split as splitting
 from transferkit.data.arrays import counted_anew, other_split
 from transferkit.data.bundle import Data
 from transferkit.data.composed import composed
-from transferkit.data.decode import Fit, check_fit, resize_array
+from transferkit.data.decode import resize_array
 from transferkit.data.division import divided
 from transferkit.data.elements import checked_parts, pictures_of
+from transferkit.data.fitting import Fit, check_fit
 from transferkit.data.growing import Growing
 from transferkit.data.labels import check_task, checked_names, read_labels
 from transferkit.data.pictures import Split

@@ -12,8 +12,8 @@ from transferkit._types import ImageSize, PathLike, checked_seed
 from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data.bundle import Data, Split
-from transferkit.data.decode import Fit, check_fit
 from transferkit.data.division import check_sides
+from transferkit.data.fitting import Fit, check_fit
 from transferkit.data.folder_classes import folder_classes
 from transferkit.data.grouping import PathGroups, checked_pattern, path_groups, relative_key
 from transferkit.data.limits import MAX_PIXELS, check_max_pixels

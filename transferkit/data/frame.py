@@ -17,8 +17,8 @@ from transferkit._types import image_size as as_image_size
 from transferkit.data import cells
 from transferkit.data import split as splitting
 from transferkit.data.bundle import Data
-from transferkit.data.decode import Fit, check_fit
 from transferkit.data.division import check_sides
+from transferkit.data.fitting import Fit, check_fit
 from transferkit.data.grouping import group_names, relative_key
 from transferkit.data.labels import check_task
 from transferkit.data.limits import MAX_PIXELS, check_max_pixels

@@ -13,7 +13,8 @@ from transferkit._text import counted
 from transferkit._types import ImageSize, whole
 from transferkit._types import image_size as as_image_size
 from transferkit.data import store
-from transferkit.data.decode import MAX_PIXELS, Fit, decode, resize_array
+from transferkit.data.decode import MAX_PIXELS, decode, resize_array
+from transferkit.data.fitting import Fit
 from transferkit.errors import DataError, explain
 from transferkit.spec import Target, Task
 

@@ -12,9 +12,10 @@ from transferkit._progress import check_verbose
 from transferkit._text import counted, printable
 from transferkit.data import store
 from transferkit.data.bundle import Data, Split
-from transferkit.data.decode import check_channels, check_file, check_fit, read_file
+from transferkit.data.decode import check_channels, check_file, read_file
 from transferkit.data.division import divided, shares_of
 from transferkit.data.findings import Findings, Summary
+from transferkit.data.fitting import check_fit
 from transferkit.data.formats import READ_NAMES
 from transferkit.data.opening import UnreadableError
 from transferkit.data.report import Report, contradictions, leaks, left_out
