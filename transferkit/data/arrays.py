@@ -38,7 +38,7 @@ def from_arrays(
     seed: int = 0,
     pixel_range: tuple[float, float] = (0, 255),
     image_size: ImageSize | None = None,
-    fit: Fit = "crop",
+    fit: Fit | None = None,
     task: Task | None = None,
     groups: Any = None,
     stable: bool = False,
@@ -62,7 +62,7 @@ def from_arrays(
         seed: Decides which; stratified for classes.
         pixel_range: What the darkest and the brightest value of a float picture are.
         image_size: A side or (height, width) to resize to; None keeps the arrays' own.
-        fit: How pictures are resized; see `decode`.
+        fit: How pictures are resized; see `decode`. None is ``"crop"``.
         task: ``"classes"``, ``"labels"`` or ``"values"``, where the labels leave a doubt.
         groups: A name or number for each picture ``(n,)``, of the patient or place it shows, say:
             no group is ever divided, here or by `Data.hold_out` and `Data.folds`.

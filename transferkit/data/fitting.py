@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 from transferkit._types import INTERPOLATIONS, Interpolation, real
 from transferkit.errors import SpecError, did_you_mean, explain
+from transferkit.spec import BackboneInfo
 
 __all__ = [
     "FITS",
@@ -17,6 +18,7 @@ __all__ = [
     "Fit",
     "check_fit",
     "fit_from_config",
+    "fit_of",
     "fit_to_config",
     "fitted",
     "size_before_crop",
@@ -90,12 +92,12 @@ Fit: TypeAlias = NamedFit | Crop
 
 
 def check_fit(verb: str, fit: Any) -> None:
-    """Refuse a way of fitting that is none.
+    """Refuse a way of fitting that is none; None is one that a backbone decides.
 
     Raises:
         SpecError: Naming those there are.
     """
-    if fit not in FITS and not isinstance(fit, Crop):
+    if fit is not None and fit not in FITS and not isinstance(fit, Crop):
         raise SpecError(
             explain(
                 verb,
@@ -128,6 +130,16 @@ def size_before_crop(size: Size, fit: Fit) -> Size:
     # A quotient like 93 / (93 / 32) comes out as 31.999..., and is no pixel less.
     height, width = (int(side / fit.share + 1e-6) for side in size)
     return height, width
+
+
+def fit_of(info: BackboneInfo) -> Fit:
+    """How the pictures were prepared that a backbone was tested on.
+
+    Raises:
+        SpecError: If it says what cannot be.
+    """
+    crop = Crop(info.crop, info.interpolation)
+    return "crop" if crop == Crop() else crop
 
 
 def fit_to_config(fit: Fit) -> str | dict[str, Any]:
