@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from transferkit._types import real, whole
+from transferkit._types import INTERPOLATIONS, Interpolation, real, whole
 from transferkit.backbones.info import Preprocessing
 from transferkit.backbones.torch_hub import state
 from transferkit.backbones.torch_hub.families import NETWORKS, known
@@ -70,7 +70,10 @@ def network_in(folder: Path, *, name: str) -> NativeNetwork:
         named.about,
         name=f"torch:{name}",
         image_size=picture_size(told, named.about.image_size, folder),
+        crop=_crop(told, named.about.crop, folder),
+        interpolation=_interpolation(told, named.about.interpolation, folder),
         weights=("pretrained",),
+        editions={},
         licence=str(told.get("license", "unknown")),
         origin="timm",
     )
@@ -110,6 +113,22 @@ def picture_size(told: dict[str, Any], default: tuple[int, int], folder: Path) -
     if len(sides) != 3 or any(side is None or side < 1 for side in sides):
         _refuse(folder, "its input_size is no (channels, height, width)", given)
     return int(given[1]), int(given[2])
+
+
+def _crop(told: dict[str, Any], default: float, folder: Path) -> float:
+    given = told.get("crop_pct", default)
+    share = real(given)
+    if share is None or not 0 < share <= 1:
+        _refuse(folder, "its crop_pct is no share of a picture", given)
+    return share
+
+
+def _interpolation(told: dict[str, Any], default: Interpolation, folder: Path) -> Interpolation:
+    given = told.get("interpolation", default)
+    if given not in INTERPOLATIONS:
+        _refuse(folder, f"its interpolation is none of {', '.join(INTERPOLATIONS)}", given)
+    known: Interpolation = given
+    return known
 
 
 def pixel_rule(told: dict[str, Any], default: Preprocessing, folder: Path) -> Preprocessing:
