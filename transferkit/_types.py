@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias, get_args
 
 from transferkit.errors import SpecError, explain
 
@@ -19,6 +19,11 @@ Tensor: TypeAlias = Any
 
 KerasModel: TypeAlias = Any
 """A ``keras.Model``."""
+
+Interpolation: TypeAlias = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+"""By which filter a picture is resized: Pillow's names."""
+
+INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 
 
 class FrozenDict(dict[str, Any]):

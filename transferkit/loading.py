@@ -21,7 +21,7 @@ from transferkit.backbones.tf_hub import Program
 from transferkit.backbones.tf_hub.layer import SavedModelLayer
 from transferkit.calibrate import Inference
 from transferkit.check import TransferCheck
-from transferkit.data.decode import FITS
+from transferkit.data.fitting import fit_from_config
 from transferkit.engine.report import EngineReport
 from transferkit.errors import UnknownNameError, UnsafeBundleError, explain
 from transferkit.freeze import from_config as freeze_from_config
@@ -157,8 +157,9 @@ def _check_facts(model: TrainedModel) -> None:
     if any(side is not None and side != given for side, given in zip(takes, shape, strict=True)):
         raise ValueError(f"pictures of {shape} for a network that takes {takes}")
     names = model.class_names
-    if model.about["fit"] not in FITS or len(set(names)) < len(names):
-        raise ValueError(f"fit={model.about['fit']!r}, class_names={names}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"class_names={names}")
+    fit_from_config(model.about["fit"])
     model._deciding.decode(np.zeros((1, *model.network.output_shape[1:]), np.float32))
     repr(model)
 

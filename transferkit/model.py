@@ -17,6 +17,7 @@ from transferkit.backbones.arguments import checked_weights
 from transferkit.build import Assembled
 from transferkit.data import Data
 from transferkit.data.bundle import check_data
+from transferkit.data.fitting import fit_to_config
 from transferkit.engine.phases import scope as engine_scope
 from transferkit.engine.report import EngineReport
 from transferkit.engine.setup import explained, settle
@@ -234,6 +235,7 @@ class TransferModel:
         check_data(data)
         seed = checked_seed("fit", seed)
         size = data.image_size or self._info().image_size
+        data = data.prepared_for(self._info())
         given = as_plan(plan)
         self._check_fine_tuning(given)
         engine = as_engine(engine)
@@ -254,13 +256,13 @@ class TransferModel:
                 "preprocessing": made.preprocessing,
                 "image_size": list(size),
                 "channels": data.channels,
-                "fit": data.fit,
+                "fit": fit_to_config(data.fit or "crop"),
             },
             plan=chosen,
         )
         return train(
             untrained,
-            data.resized(size),
+            data,
             chosen,
             seed=seed,
             engine=engine,
@@ -403,7 +405,8 @@ class TransferModel:
 
     def _info(self) -> BackboneInfo:
         backbone = self.spec.backbone
-        return backbones.info(backbone) if isinstance(backbone, str) else backbone.info
+        info = backbones.info(backbone) if isinstance(backbone, str) else backbone.info
+        return info.with_weights(self.spec.weights)
 
     def _check_fine_tuning(self, plan: Plan | None) -> None:
         """Refuse fine-tuning that has nothing to tune."""

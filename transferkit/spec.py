@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from transferkit._types import KerasModel, Tensor
+from transferkit._types import Interpolation, KerasModel, Tensor
 from transferkit.freeze import Freeze, backbone, nothing
 from transferkit.select import LayerTable
 
@@ -89,11 +89,14 @@ class BackboneInfo:
         min_size: The smallest side that it can take, in pixels.
         channels: Channels of the pictures it was trained on.
         preprocessing: What happens to pixels 0..255 inside the network, in words.
+        crop: The share of a picture's shorter side that it was tested on, in (0, 1].
+        interpolation: The filter by which those pictures were resized; see `data.Crop`.
         strides: The strides of its taps.
         block_names: Its blocks, the stem first.
         embedding: Length of the pooled vector.
         params: Parameters without the top.
         weights: Names that ``weights=`` takes beside None and a path.
+        editions: For names in `weights`, whichever of these attributes are others with them.
         licence: Licence of the weights (SPDX where there is one).
         origin: Where architecture and weights come from.
         paper: The publication.
@@ -104,14 +107,21 @@ class BackboneInfo:
     min_size: int = 1
     channels: int = 3
     preprocessing: str = "none"
+    crop: float = 1.0
+    interpolation: Interpolation = "bilinear"
     strides: tuple[int, ...] = ()
     block_names: tuple[str, ...] = ()
     embedding: int = 0
     params: int = 0
     weights: tuple[str, ...] = ()
+    editions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     licence: str = "unknown"
     origin: str = "unknown"
     paper: str = ""
+
+    def with_weights(self, weights: str | None) -> BackboneInfo:
+        """What is known of it with other weights than ``"pretrained"``."""
+        return replace(self, **self.editions.get(weights or "", {}))
 
 
 @runtime_checkable

@@ -32,6 +32,7 @@ from transferkit.continuing import gently, once_more
 from transferkit.data import Data, Split, decode
 from transferkit.data.bundle import check_data
 from transferkit.data.decode import resize_array
+from transferkit.data.fitting import Fit, fit_from_config
 from transferkit.engine import workers
 from transferkit.engine.phases import Material, run_plan
 from transferkit.engine.phases import scope as engine_scope
@@ -137,7 +138,7 @@ class TrainedModel:
             twin = self._unsettled(build.copy(self.network))
         return train(
             twin,
-            data.resized(self.image_size, fit=self.about["fit"]),
+            data.resized(self.image_size, fit=self._fit),
             as_plan(plan) or gently(self.plan.phases[-1]),
             seed=seed,
             engine=engine,
@@ -533,19 +534,23 @@ class TrainedModel:
         return made
 
     @property
+    def _fit(self) -> Fit:
+        return fit_from_config(self.about["fit"])
+
+    @property
     def _deciding(self) -> BoundHead:
         return deciding(self.bound, self.inference.thresholds)
 
     def _pixels(self, verb: str, split: Split) -> Any:
         """A split's pixels, brought to size as `predict` does."""
         self._check_fits(verb, split)
-        return split.resized(self.image_size, fit=self.about["fit"]).pixels()
+        return split.resized(self.image_size, fit=self._fit).pixels()
 
     def _decoded(self, picture: Any) -> np.ndarray[Any, Any]:
-        fit, channels = self.about["fit"], int(self.about["channels"])
+        channels = int(self.about["channels"])
         if isinstance(picture, np.ndarray):
-            return resize_array(picture, self.image_size, fit, channels)
-        return decode(picture, image_size=self.image_size, fit=fit, channels=channels)
+            return resize_array(picture, self.image_size, self._fit, channels)
+        return decode(picture, image_size=self.image_size, fit=self._fit, channels=channels)
 
     def _check_fits(self, verb: str, split: Split) -> None:
         if not isinstance(split, Split):

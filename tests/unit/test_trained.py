@@ -209,6 +209,26 @@ def test_a_model_that_crops_crops_what_it_predicts() -> None:
     assert scores(trained.predict(Image.fromarray(wide[0]))) == pytest.approx(expected, rel=1e-4)
 
 
+def test_a_model_that_crops_by_a_share_is_saved_with_it(tmp_path: Path) -> None:
+    wide = np.random.default_rng(1).integers(0, 256, (12, SIDE + 8, 2 * SIDE, 3), dtype=np.uint8)
+    wide[::3] //= 4
+    crop = tk.data.Crop(0.5, "bicubic")
+    data = tk.data.from_arrays(wide, IDS[:12], image_size=SIDE, fit=crop, class_names=NAMES)
+    trained = fitted(data)
+    trained.save(tmp_path / "m.tkm")
+    again = tk.load(tmp_path / "m.tkm")
+    assert again.about["fit"] == {"share": 0.5, "interpolation": "bicubic"}
+    picture = Image.fromarray(wide[0])
+    expected = by_hand(trained, decode(picture, image_size=SIDE, fit=crop))
+    assert expected != pytest.approx(by_hand(trained, decode(picture, image_size=SIDE)), rel=1e-2)
+    assert scores(again.predict(picture)) == pytest.approx(expected, rel=1e-4)
+    assert data.val is not None
+    assert again.evaluate(data.val).loss == pytest.approx(trained.evaluate(data.val).loss)
+    of_other_fit = data.resized(SIDE, fit="stretch").val
+    assert of_other_fit is not None
+    assert again.evaluate(of_other_fit).loss == pytest.approx(trained.evaluate(data.val).loss)
+
+
 def test_the_batch_size_changes_nothing(trained: Any, photos: tk.data.Data) -> None:
     assert photos.val is not None
     expected = [scores(each) for each in trained.predict(IMAGES, batch_size=32)]
@@ -617,6 +637,9 @@ def test_the_output_of_a_layer_belongs_to_the_network(trained: Any) -> None:
         lambda facts: facts["about"].update(channels=4),
         lambda facts: facts["about"].update(image_size=[10**6, 10**6]),
         lambda facts: facts["about"].update(fit="evil"),
+        lambda facts: facts["about"].update(fit=None),
+        lambda facts: facts["about"].update(fit={"share": 2.0}),
+        lambda facts: facts["about"].update(fit={"scale": 0.5}),
         lambda facts: facts["target"].update(class_names=["a", "a", "b"]),
     ],
 )

@@ -119,7 +119,7 @@ def check_transfer(
         return checked(*arms, tier=tier, **about)
     body, sized = loaded(source, chosen, seed=seed)
     unseen = [data.val] if split == "train" and data.val is not None else []
-    others = [each.resized(sized.image_size or source.info.image_size) for each in unseen]
+    others = [each.prepared_for(source.info) for each in unseen]
     probe = Probe(sized, others, leave_out=True, engine=engine, verbose=verbose)
     bare = Source(source.backbone, None)
     twins = (

@@ -15,6 +15,7 @@ from transferkit.check.training import Control, lost_of, lost_without, watched
 from transferkit.check.verdict import TransferCheck, checked
 from transferkit.data import Data
 from transferkit.data.bundle import check_data
+from transferkit.data.fitting import fit_from_config
 from transferkit.errors import SpecError, explain
 from transferkit.plan import Plan
 from transferkit.ranking.extracting import Embedder
@@ -85,7 +86,7 @@ def check_trained(
             )
         )
     check_norms_are_seen(model.table)
-    data = data.resized(model.image_size, fit=model.about["fit"])
+    data = data.resized(model.image_size, fit=fit_from_config(model.about["fit"]))
     val = watched(data, tier)
     about: dict[str, Any] = {"margin": float(margin), "backbone": name, "weights": source}
     if tier == "full":

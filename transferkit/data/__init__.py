@@ -14,12 +14,14 @@ from transferkit.data.bundle import Data, Split
 from transferkit.data.dataset import from_dataset
 from transferkit.data.decode import decode
 from transferkit.data.directory import from_directory
+from transferkit.data.fitting import Crop
 from transferkit.data.frame import from_dataframe
 from transferkit.data.report import Balance, Report
 from transferkit.data.similar import NearDuplicates, near_duplicates
 
 __all__ = [
     "Balance",
+    "Crop",
     "Data",
     "NearDuplicates",
     "Report",

@@ -14,8 +14,8 @@ from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data import store
 from transferkit.data.bundle import Data
-from transferkit.data.decode import Fit, check_fit
 from transferkit.data.division import divided, shares_of
+from transferkit.data.fitting import Fit, check_fit
 from transferkit.data.grouping import group_names
 from transferkit.data.labels import read_labels
 from transferkit.data.pictures import Split
@@ -38,7 +38,7 @@ def from_arrays(
     seed: int = 0,
     pixel_range: tuple[float, float] = (0, 255),
     image_size: ImageSize | None = None,
-    fit: Fit = "crop",
+    fit: Fit | None = None,
     task: Task | None = None,
     groups: Any = None,
     stable: bool = False,
@@ -62,7 +62,7 @@ def from_arrays(
         seed: Decides which; stratified for classes.
         pixel_range: What the darkest and the brightest value of a float picture are.
         image_size: A side or (height, width) to resize to; None keeps the arrays' own.
-        fit: How pictures are resized; see `decode`.
+        fit: How pictures are resized; see `decode`. None is ``"crop"``.
         task: ``"classes"``, ``"labels"`` or ``"values"``, where the labels leave a doubt.
         groups: A name or number for each picture ``(n,)``, of the patient or place it shows, say:
             no group is ever divided, here or by `Data.hold_out` and `Data.folds`.

@@ -11,13 +11,13 @@ import numpy as np
 from transferkit import _figures
 from transferkit._text import html_table, printable, shortened
 from transferkit._types import ImageSize, checked_seed, real, whole
-from transferkit.data.decode import Fit
 from transferkit.data.division import divided, shares_of
+from transferkit.data.fitting import Fit
 from transferkit.data.folds import Folds, fold_numbers, k_shot, strangers
 from transferkit.data.pictures import Split
 from transferkit.data.report import Report
 from transferkit.errors import DataError, SpecError, did_you_mean, explain
-from transferkit.spec import Target, Task
+from transferkit.spec import BackboneInfo, Target, Task
 
 __all__ = ["Data", "Split", "check_data"]
 
@@ -58,8 +58,8 @@ class Data:
         return self.train.channels
 
     @property
-    def fit(self) -> Fit:
-        """How a picture is brought to size."""
+    def fit(self) -> Fit | None:
+        """How a picture is brought to size, or None where the backbone is to decide."""
         return self.train.fit
 
     @property
@@ -76,6 +76,11 @@ class Data:
     def resized(self, image_size: ImageSize, *, fit: Fit | None = None) -> Data:
         """The same pictures at another size, or fitted into it in another way; see `Split`."""
         made = {name: split.resized(image_size, fit=fit) for name, split in self.splits.items()}
+        return replace(self, train=made["train"], val=made.get("val"), test=made.get("test"))
+
+    def prepared_for(self, info: BackboneInfo) -> Data:
+        """The same pictures as a backbone wants them, where no size was chosen; see `Split`."""
+        made = {name: split.prepared_for(info) for name, split in self.splits.items()}
         return replace(self, train=made["train"], val=made.get("val"), test=made.get("test"))
 
     def hold_out(self, fraction: float = 0.2, *, seed: int = 0) -> Data:

@@ -14,9 +14,10 @@ from transferkit.data import split as splitting
 from transferkit.data.arrays import counted_anew, other_split
 from transferkit.data.bundle import Data
 from transferkit.data.composed import composed
-from transferkit.data.decode import Fit, check_fit, resize_array
+from transferkit.data.decode import resize_array
 from transferkit.data.division import divided
 from transferkit.data.elements import checked_parts, pictures_of
+from transferkit.data.fitting import Fit, check_fit
 from transferkit.data.growing import Growing
 from transferkit.data.labels import check_task, checked_names, read_labels
 from transferkit.data.pictures import Split
@@ -44,7 +45,7 @@ def from_dataset(
     seed: int = 0,
     pixel_range: tuple[float, float] = (0, 255),
     image_size: ImageSize | None = None,
-    fit: Fit = "crop",
+    fit: Fit | None = None,
     task: Task | None = None,
     image_key: str = "image",
     label_key: str = "label",
@@ -71,7 +72,7 @@ def from_dataset(
         pixel_range: What the darkest and the brightest value are.
         image_size: A side or (height, width) that every picture is brought to while it is read;
             needed where they differ.
-        fit: How pictures are resized; see `decode`.
+        fit: How pictures are resized; see `decode`. None is ``"crop"``.
         task: ``"classes"``, ``"labels"`` or ``"values"``, where the labels leave a doubt.
         image_key: The picture in an element that is a dictionary.
         label_key: The label in it.
@@ -95,7 +96,7 @@ def from_dataset(
     check_task(_VERB, task)
     brightness = checked_range(_VERB, pixel_range)
     size = None if image_size is None else as_image_size(image_size, verb=_VERB)
-    reading = _Reading((image_key, label_key), brightness, size, fit)
+    reading = _Reading((image_key, label_key), brightness, size, fit or "crop")
     images, labels = reading.read(dataset)
     known = getattr(dataset, "class_names", None)
     # Keras' one-hot rows are never sets of labels; its attribute is lost by the first `map`.
@@ -115,7 +116,7 @@ def from_dataset(
     shares = {"val": 0.0 if validation is not None else val, "test": test}
     splits = divided(_VERB, whole, shares, seed)
     if validation is not None:
-        other = _Reading((image_key, label_key), brightness, whole.image_size, fit)
+        other = _Reading((image_key, label_key), brightness, whole.image_size, reading.fit)
         pixels, said_of = other.read(validation)
         own_names, form = getattr(validation, "class_names", None), labels.shape[1:]
         if own_names and names and tuple(map(composed, own_names)) != names:

@@ -6,25 +6,24 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from transferkit._types import ImageSize
 from transferkit._types import image_size as as_image_size
+from transferkit.data.fitting import Crop, Fit, check_fit, fitted, size_before_crop
 from transferkit.data.formats import READ_NAMES, format_of
 from transferkit.data.limits import MAX_PIXELS, check_max_pixels
 from transferkit.data.modes import MODES, in_mode, kind_of, orientation
 from transferkit.data.opening import UnreadableError, opened
 from transferkit.data.pixels import check_range
 from transferkit.data.reduced import ask_for_less
-from transferkit.errors import DecodeError, SpecError, did_you_mean, explain
+from transferkit.errors import DecodeError, SpecError, explain
 
 __all__ = [
-    "FITS",
     "MAX_PIXELS",
-    "Fit",
     "Found",
     "check_channels",
     "check_file",
@@ -32,9 +31,6 @@ __all__ = [
     "read_file",
     "resize_array",
 ]
-
-Fit = Literal["crop", "stretch", "pad"]
-FITS = ("crop", "stretch", "pad")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +66,10 @@ def decode(
     animation the first frame is taken, of a TIFF with several pages the first. EXIF orientation is
     applied. Transparent pixels are shown on white. 16-bit grey is rounded to 8 bits, of 16-bit
     colour the upper 8 are taken; CMYK becomes RGB as ``(1 - ink) * (1 - black)``, and colour
-    profiles are not applied. Resizing is bilinear and antialiased. Of a JPEG file that is more than
-    twice as large as asked, only a half, a quarter or an eighth of each side is decoded, where that
-    leaves twice as much and divides evenly: pixels differ by 0.3 grey levels on average.
+    profiles are not applied. Resizing is antialiased, and bilinear unless a `Crop` says otherwise.
+    Of a JPEG file that is more than twice as large as asked, only a half, a quarter or an eighth of
+    each side is decoded, where that leaves twice as much and divides evenly: pixels differ by 0.3
+    grey levels on average.
 
     Args:
         picture: A path, a ``PIL.Image``, or an array ``(height, width[, channels])`` of pixels
@@ -80,7 +77,8 @@ def decode(
         image_size: A side or (height, width) in pixels; None keeps the picture's own.
         fit: ``"crop"`` what is too long, on both sides alike, so that things keep their proportions
             (as torchvision, fastai and KerasHub do); ``"stretch"`` to the size, so that nothing is
-            lost (as Keras' ``image_dataset_from_directory`` does); or ``"pad"`` with black.
+            lost (as Keras' ``image_dataset_from_directory`` does); ``"pad"`` with black;
+            or a `Crop`, which cuts off more, and says how pictures are resized.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA); an array may have any number.
         max_pixels: Pictures of more pixels are refused before they are decoded.
 
@@ -130,7 +128,8 @@ def read_file(
         UnreadableError: With the reason.
     """
     with opened(path, max_pixels) as (file, digest):
-        kind, factor = kind_of(file), ask_for_less(file, size)
+        least = None if size is None else size_before_crop(size, fit)
+        kind, factor = kind_of(file), ask_for_less(file, least)
         picture = in_mode(file, channels)
         height, width = picture.height * factor, picture.width * factor
         found = Found(height, width, kind, format_of(file.format), digest)
@@ -176,24 +175,6 @@ def check_channels(verb: str, channels: Any) -> None:
         )
 
 
-def check_fit(verb: str, fit: Any) -> None:
-    """Refuse a way of fitting that is none.
-
-    Raises:
-        SpecError: Naming those there are.
-    """
-    if fit not in FITS:
-        raise SpecError(
-            explain(
-                verb,
-                "the fit is unknown",
-                expected=did_you_mean(str(fit), FITS),
-                received={"fit": fit},
-                mend=f"{verb}(..., fit='crop')",
-            )
-        )
-
-
 def resize_array(
     array: np.ndarray[Any, Any], size: tuple[int, int] | None, fit: Fit, channels: int
 ) -> np.ndarray[Any, Any]:
@@ -204,7 +185,7 @@ def resize_array(
 
     Args:
         array: ``(height, width)`` or ``(height, width, channels)``, 0..255.
-        size: (height, width), or None.
+        size: (height, width), or None. An array that has it stays as it is.
         fit: See `decode`.
         channels: How many there have to be; one becomes three.
 
@@ -240,10 +221,12 @@ def resize_array(
     # Bytes stay bytes: Pillow's own rounding makes an array and its file give the same pixels.
     kept = np.uint8 if array.dtype == np.uint8 else np.float32
     planes = [
-        np.asarray(_fitted(Image.fromarray(pixels[..., c].astype(kept)), size, fit))
+        np.asarray(fitted(Image.fromarray(pixels[..., c].astype(kept)), size, fit))
         for c in range(channels)
     ]
-    return np.stack(planes, axis=-1)
+    made = np.stack(planes, axis=-1)
+    # Of bytes Pillow cuts off what a bicubic filter adds at an edge, of floats it does not.
+    return made.clip(0, 255) if isinstance(fit, Crop) else made
 
 
 def _from_picture(
@@ -256,19 +239,8 @@ def _from_picture(
 
 
 def _pixels(picture: Image.Image, size: tuple[int, int] | None, fit: Fit) -> np.ndarray[Any, Any]:
-    fitted = np.asarray(_fitted(picture, size, fit))
-    return fitted if fitted.ndim == 3 else fitted[..., None]
-
-
-def _fitted(picture: Image.Image, size: tuple[int, int] | None, fit: Fit) -> Image.Image:
-    if size is None or picture.size == size[::-1]:
-        return picture
-    bilinear = Image.Resampling.BILINEAR
-    if fit == "stretch":
-        return picture.resize(size[::-1], bilinear)
-    if fit == "crop":
-        return ImageOps.fit(picture, size[::-1], bilinear)
-    return ImageOps.pad(picture, size[::-1], bilinear)
+    pixels = np.asarray(fitted(picture, size, fit))
+    return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 def _decode_error(what: str, mend: str | None) -> DecodeError:

@@ -12,8 +12,8 @@ from transferkit._types import ImageSize, PathLike, checked_seed
 from transferkit._types import image_size as as_image_size
 from transferkit.data import split as splitting
 from transferkit.data.bundle import Data, Split
-from transferkit.data.decode import Fit, check_fit
 from transferkit.data.division import check_sides
+from transferkit.data.fitting import Fit, check_fit
 from transferkit.data.folder_classes import folder_classes
 from transferkit.data.grouping import PathGroups, checked_pattern, path_groups, relative_key
 from transferkit.data.limits import MAX_PIXELS, check_max_pixels
@@ -27,7 +27,7 @@ def from_directory(
     path: PathLike,
     *,
     image_size: ImageSize | None = None,
-    fit: Fit = "crop",
+    fit: Fit | None = None,
     channels: int = 3,
     val: float = 0.2,
     test: float = 0.0,
@@ -51,7 +51,8 @@ def from_directory(
         path: The folder.
         image_size: A side or (height, width) in pixels; None leaves it to `fit`, which takes the
             backbone's own.
-        fit: ``"crop"``, ``"stretch"`` or ``"pad"``; see `decode`.
+        fit: ``"crop"``, ``"stretch"``, ``"pad"`` or a `Crop`; see `decode`. None is ``"crop"``, and
+            without an `image_size` whatever the backbone was tested with.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
         val: Share of the training pictures that becomes the validation split.
         test: Share that becomes the test split.

@@ -17,8 +17,8 @@ from transferkit._types import image_size as as_image_size
 from transferkit.data import cells
 from transferkit.data import split as splitting
 from transferkit.data.bundle import Data
-from transferkit.data.decode import Fit, check_fit
 from transferkit.data.division import check_sides
+from transferkit.data.fitting import Fit, check_fit
 from transferkit.data.grouping import group_names, relative_key
 from transferkit.data.labels import check_task
 from transferkit.data.limits import MAX_PIXELS, check_max_pixels
@@ -51,7 +51,7 @@ def from_dataframe(
     seed: int = 0,
     stable: bool = False,
     image_size: ImageSize | None = None,
-    fit: Fit = "crop",
+    fit: Fit | None = None,
     channels: int = 3,
     on_bad: OnBad = "raise",
     max_pixels: int = MAX_PIXELS,
@@ -91,7 +91,8 @@ def from_dataframe(
         stable: Whether no picture changes sides when rows are added; see `from_directory`.
         image_size: A side or (height, width) in pixels; None leaves it to `fit`, which takes the
             backbone's own.
-        fit: ``"crop"``, ``"stretch"`` or ``"pad"``; see `decode`.
+        fit: ``"crop"``, ``"stretch"``, ``"pad"`` or a `Crop`; see `decode`. None is ``"crop"``, and
+            without an `image_size` whatever the backbone was tested with.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
         on_bad: ``"raise"`` names every file that is missing or cannot be decoded; ``"skip"`` leaves
             them out, counts them in the report, and warns.

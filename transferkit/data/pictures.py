@@ -13,9 +13,10 @@ from transferkit._text import counted
 from transferkit._types import ImageSize, whole
 from transferkit._types import image_size as as_image_size
 from transferkit.data import store
-from transferkit.data.decode import MAX_PIXELS, Fit, decode, resize_array
+from transferkit.data.decode import MAX_PIXELS, decode, resize_array
+from transferkit.data.fitting import Fit, fit_of
 from transferkit.errors import DataError, explain
-from transferkit.spec import Target, Task
+from transferkit.spec import BackboneInfo, Target, Task
 
 __all__ = ["Split"]
 
@@ -31,7 +32,8 @@ class Split:
         sources: One file or one array per picture.
         image_size: (height, width) in pixels, or None for the pictures' own.
         channels: Channels of the pixels.
-        fit: How a picture is brought to size.
+        fit: How a picture is brought to size; None only as long as there is no size: that is the
+            way of the backbone whose size is taken.
         max_pixels: Larger pictures are refused.
         decoded: The pixels, where they were decoded already.
         keys: What a picture is ranked by when the split is divided: its path in its folder. None
@@ -48,12 +50,16 @@ class Split:
     sources: Any = field(repr=False)
     image_size: tuple[int, int] | None = None
     channels: int = 3
-    fit: Fit = "crop"
+    fit: Fit | None = None
     max_pixels: int = MAX_PIXELS
     decoded: Any = None
     keys: tuple[str, ...] | None = field(default=None, repr=False)
     groups: np.ndarray[Any, Any] | None = None
     stable: bool = False
+
+    def __post_init__(self) -> None:
+        if self.image_size is not None and self.fit is None:
+            object.__setattr__(self, "fit", "crop")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -128,12 +134,13 @@ class Split:
         return room
 
     def _decode(self, source: Any) -> np.ndarray[Any, Any]:
+        fit = self.fit or "crop"
         if isinstance(source, np.ndarray):
-            return resize_array(source, self.image_size, self.fit, self.channels)
+            return resize_array(source, self.image_size, fit, self.channels)
         return decode(
             source,
             image_size=self.image_size,
-            fit=self.fit,
+            fit=fit,
             channels=self.channels,
             max_pixels=self.max_pixels,
         )
@@ -143,12 +150,24 @@ class Split:
 
         Args:
             image_size: A side or (height, width) in pixels.
-            fit: See `decode`; None is as before.
+            fit: See `decode`; None is as before, or ``"crop"``.
         """
         size, way = as_image_size(image_size, verb="resized"), fit or self.fit
         if size == self.image_size and way == self.fit:
             return self
         return replace(self, image_size=size, fit=way, decoded=None)
+
+    def prepared_for(self, info: BackboneInfo) -> Split:
+        """The same pictures at the size of a backbone, and cut as those it was tested on.
+
+        A size that was chosen stays, and so does a fit.
+
+        Args:
+            info: What `tk.backbones.info` gives.
+        """
+        if self.image_size is not None:
+            return self
+        return self.resized(info.image_size, fit=self.fit or fit_of(info))
 
     def taken(self, indices: np.ndarray[Any, Any], name: str) -> Split:
         """Some of the pictures, as a split of their own."""

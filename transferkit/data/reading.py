@@ -12,9 +12,10 @@ from transferkit._progress import check_verbose
 from transferkit._text import counted, printable
 from transferkit.data import store
 from transferkit.data.bundle import Data, Split
-from transferkit.data.decode import check_channels, check_file, check_fit, read_file
+from transferkit.data.decode import check_channels, check_file, read_file
 from transferkit.data.division import divided, shares_of
 from transferkit.data.findings import Findings, Summary
+from transferkit.data.fitting import check_fit
 from transferkit.data.formats import READ_NAMES
 from transferkit.data.opening import UnreadableError
 from transferkit.data.report import Report, contradictions, leaks, left_out
@@ -109,7 +110,7 @@ def _checked(verb: str, split: Split, verbose: int, label: str) -> tuple[Split, 
     """Decode every file once: into its place, or without a size only to see that it can be."""
     check_fit(verb, split.fit)
     check_channels(verb, split.channels)
-    size, files = split.image_size, split.sources
+    size, fit, files = split.image_size, split.fit or "crop", split.sources
     room = store.allocate((len(split), *size, split.channels)) if size else None
     findings = Findings(files)
 
@@ -119,7 +120,7 @@ def _checked(verb: str, split: Split, verbose: int, label: str) -> tuple[Split, 
                 found = check_file(files[index], split.max_pixels)
             else:
                 room[index], found = read_file(
-                    files[index], size, split.fit, split.channels, split.max_pixels
+                    files[index], size, fit, split.channels, split.max_pixels
                 )
         except UnreadableError as error:
             findings.bad[index] = str(error)

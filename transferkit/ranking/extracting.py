@@ -68,10 +68,10 @@ class Source:
 
     @property
     def info(self) -> BackboneInfo:
-        """What is known of it."""
-        if isinstance(self.backbone, str):
-            return backbones.info(self.backbone)
-        return self.backbone.info
+        """What is known of it with these weights."""
+        backbone = self.backbone
+        info = backbones.info(backbone) if isinstance(backbone, str) else backbone.info
+        return info.with_weights(self.weights)
 
     @property
     def weights_name(self) -> str:
@@ -134,9 +134,9 @@ def split_of(data: Data, name: str, *, verb: str) -> Split:
 
 
 def loaded(source: Source, split: Split, *, seed: int) -> tuple[Backbone, Split]:
-    """The backbone, all of it frozen, and the split at the size that it takes."""
-    size = split.image_size or source.info.image_size
-    sized = split.resized(size)
+    """The backbone, all of it frozen, and the split as it takes its pictures."""
+    info = source.info
+    size, sized = split.image_size or info.image_size, split.prepared_for(info)
     with build.seeded(seed):
         shape = (*size, split.channels)
         body = backbones.load(source.backbone, input_shape=shape, weights=source.weights)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from transferkit import _keras
+from transferkit._types import INTERPOLATIONS
 from transferkit.backbones.from_keras import OURS
 from transferkit.backbones.graph import rows_of
 from transferkit.spec import Backbone, BackboneInfo
@@ -33,6 +34,8 @@ def info_is_whole(subject: BackboneSubject) -> Breach | None:
             "image_size": len(info.image_size) == 2 and min(info.image_size) >= info.min_size,
             "min_size": info.min_size >= 1,
             "channels": info.channels >= 1,
+            "crop": 0 < info.crop <= 1,
+            "interpolation": info.interpolation in INTERPOLATIONS,
             "weights": all(isinstance(name, str) for name in info.weights),
         }.items()
         if not holds

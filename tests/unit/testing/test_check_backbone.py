@@ -81,6 +81,13 @@ def test_a_network_of_a_source_is_checked_by_its_name() -> None:
         testing.check_backbone(GOOD, name="tiny")
 
 
+@pytest.mark.parametrize("wrong", [{"crop": 0.0}, {"crop": 1.5}, {"interpolation": "cubic"}])
+def test_a_preparation_that_cannot_be_is_told(wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    with pytest.raises(ContractError, match=f"'info-is-whole': it has {name}="):
+        testing.check_backbone(Plugin(info=replace(GOOD.info, **wrong)), image_size=SIDE)
+
+
 @pytest.mark.parametrize("info", [None, {"name": "tiny"}])
 def test_an_info_that_is_none_is_told_before_it_is_used(info: Any) -> None:
     with pytest.raises(ContractError, match="Plugin breaks the rule 'info-is-whole': `info` is a"):

@@ -82,6 +82,8 @@ class KerasHubNetwork:
         return BackboneInfo(
             name=f"hub:{self.place.name}",
             image_size=(int(size[0]), int(size[1])),
+            crop=self._pixels.crop,
+            interpolation=self._pixels.interpolation,
             weights=(PRETRAINED,),
             origin="KerasHub",
             paper=FAMILIES[type(own).__name__].paper,

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transferkit._types import real, whole
+from transferkit._types import Interpolation, real, whole
 from transferkit.backbones.info import Preprocessing
 from transferkit.backbones.keras_hub.places import CONFIG, Place
-from transferkit.backbones.torch_hub.timm_folder import picture_size, pixel_rule
+from transferkit.backbones.torch_hub.timm_folder import picture_crop, picture_size, pixel_rule
 from transferkit.errors import WeightsError, explain
 
 __all__ = ["Pixels", "read_pixels"]
@@ -30,6 +30,15 @@ __all__ = ["Pixels", "read_pixels"]
 Told = Mapping[str, Any]
 _CONVERTER, _PROCESSOR = "image_converter.json", "preprocessor_config.json"
 _UNKNOWN_SIZE = (224, 224)
+_FILTERS: tuple[Interpolation, ...] = (
+    "nearest",
+    "lanczos",
+    "bilinear",
+    "bicubic",
+    "box",
+    "hamming",
+)
+"""By the numbers that Pillow, and so Hugging Face, has for them."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +48,14 @@ class Pixels:
     Attributes:
         rule: What happens to pixels 0..255.
         size: (height, width); 224 where nothing is said.
+        crop: The share of a picture's shorter side that was tested on; all where nothing is said.
+        interpolation: The filter that it was resized by.
     """
 
     rule: Preprocessing
     size: tuple[int, int] = _UNKNOWN_SIZE
+    crop: float = 1.0
+    interpolation: Interpolation = "bilinear"
 
 
 def read_pixels(place: Place) -> Pixels:
@@ -63,8 +76,10 @@ def read_pixels(place: Place) -> Pixels:
     told = config.get("pretrained_cfg", config)
     if not isinstance(told, dict) or not {"mean", "std"} <= told.keys():
         raise _silent(place, CONFIG)
-    rule = pixel_rule(told, Preprocessing(), Path(place.name))
-    return Pixels(rule, picture_size(told, _UNKNOWN_SIZE, Path(place.name)))
+    folder = Path(place.name)
+    rule = pixel_rule(told, Preprocessing(), folder)
+    size = picture_size(told, _UNKNOWN_SIZE, folder)
+    return Pixels(rule, size, *picture_crop(told, (1.0, "bilinear"), folder))
 
 
 def _of_keras_hub(place: Place) -> Pixels:
@@ -94,9 +109,21 @@ def _of_hugging_face(place: Place) -> Pixels:
     if told.get("do_normalize", True):
         mean = _numbers(told.get("image_mean"), 0.0, place)
         deviation = _numbers(told.get("image_std"), 1.0, place)
-    cropped = told.get("crop_size") if told.get("do_center_crop") else None
     rule = _standardised(factor, mean, deviation, place)
-    return Pixels(rule, _size(cropped or told.get("size")))
+    scaled = _size(told.get("size"))
+    cut = _size(told.get("crop_size") or told.get("size")) if told.get("do_center_crop") else scaled
+    # A crop that is larger than what it is cut from adds black there; nothing is added here.
+    return Pixels(rule, cut, min(1.0, min(cut) / min(scaled)), _filter(told.get("resample"), place))
+
+
+def _filter(given: object, place: Place) -> Interpolation:
+    if given is None:
+        return "bilinear"
+    number = whole(given)
+    if number is None or not 0 <= number < len(_FILTERS):
+        expected = ", ".join(f"{n} ({name})" for n, name in enumerate(_FILTERS))
+        raise _wrong(place, "an unknown resample", given, expected)
+    return _FILTERS[number]
 
 
 def _standardised(
@@ -148,12 +175,17 @@ def _silent(place: Place, file: str) -> WeightsError:
     )
 
 
-def _wrong(place: Place, what: str, given: object) -> WeightsError:
+def _wrong(
+    place: Place,
+    what: str,
+    given: object,
+    expected: str = "numbers, one for all channels or one for each of three",
+) -> WeightsError:
     return WeightsError(
         explain(
             "weights",
             f"the preprocessing of hub:{place.name} holds {what}",
-            expected="numbers, one for all channels or one for each of three",
+            expected=expected,
             received={"found": given},
         )
     )

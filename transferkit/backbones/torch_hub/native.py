@@ -59,6 +59,7 @@ class NativeNetwork:
             self.about,
             name=f"torch:{name}",
             weights=("pretrained",),
+            editions={},
             licence="unknown",
             origin=name,
         )

@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from transferkit._types import real, whole
+from transferkit._types import INTERPOLATIONS, Interpolation, real, whole
 from transferkit.backbones.info import Preprocessing
 from transferkit.backbones.torch_hub import state
 from transferkit.backbones.torch_hub.families import NETWORKS, known
 from transferkit.backbones.torch_hub.native import NativeNetwork
 from transferkit.errors import WeightsError, WeightsNotFoundError, explain
 
-__all__ = ["CONFIG", "cached", "network_in", "picture_size", "pixel_rule"]
+__all__ = ["CONFIG", "cached", "network_in", "picture_crop", "picture_size", "pixel_rule"]
 
 CONFIG = "config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -66,11 +66,16 @@ def network_in(folder: Path, *, name: str) -> NativeNetwork:
     told = config.get("pretrained_cfg", config)
     told = told if isinstance(told, dict) else {}
     named = NativeNetwork.named(architecture, NETWORKS[architecture])
+    default = named.about.crop, named.about.interpolation
+    crop, interpolation = picture_crop(told, default, folder)
     about = replace(
         named.about,
         name=f"torch:{name}",
         image_size=picture_size(told, named.about.image_size, folder),
+        crop=crop,
+        interpolation=interpolation,
         weights=("pretrained",),
+        editions={},
         licence=str(told.get("license", "unknown")),
         origin="timm",
     )
@@ -110,6 +115,28 @@ def picture_size(told: dict[str, Any], default: tuple[int, int], folder: Path) -
     if len(sides) != 3 or any(side is None or side < 1 for side in sides):
         _refuse(folder, "its input_size is no (channels, height, width)", given)
     return int(given[1]), int(given[2])
+
+
+def picture_crop(
+    told: dict[str, Any], default: tuple[float, Interpolation], folder: Path
+) -> tuple[float, Interpolation]:
+    """The share of a picture's shorter side that was tested on, and the filter it was resized by.
+
+    Args:
+        told: The ``pretrained_cfg`` of a config.
+        default: What they are where nothing is said.
+        folder: Holds the config, for the error.
+
+    Raises:
+        WeightsError: If what is said is no share in (0, 1], or no filter of Pillow's.
+    """
+    share, by = told.get("crop_pct", default[0]), told.get("interpolation", default[1])
+    number = real(share)
+    if number is None or not 0 < number <= 1:
+        _refuse(folder, "its crop_pct is no share of a picture", share)
+    if by not in INTERPOLATIONS:
+        _refuse(folder, f"its interpolation is none of {', '.join(INTERPOLATIONS)}", by)
+    return number, by
 
 
 def pixel_rule(told: dict[str, Any], default: Preprocessing, folder: Path) -> Preprocessing:

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from transferkit._types import INTERPOLATIONS
 from transferkit.backbones.keras_hub.pixels import Pixels, read_pixels
 from transferkit.backbones.keras_hub.places import place_at
 from transferkit.errors import WeightsError
@@ -86,11 +88,31 @@ def test_a_preprocessor_of_hugging_face(
     assert got.size == size
 
 
+def test_what_hugging_face_says_of_a_crop(tmp_path: Path) -> None:
+    told = {"do_center_crop": True, "size": {"shortest_edge": 256}, "crop_size": 224, "resample": 3}
+    got = read(tmp_path, HUGGING_FACE, preprocessor_config=told)
+    assert (got.size, got.crop, got.interpolation) == ((224, 224), 0.875, "bicubic")
+    for uncut in ({"size": 96}, {"do_center_crop": True, "size": 64, "crop_size": 96}):
+        got = read(tmp_path, HUGGING_FACE, preprocessor_config=uncut)
+        assert (got.size, got.crop, got.interpolation) == ((96, 96), 1.0, "bilinear")
+    for name in INTERPOLATIONS:
+        number = int(Image.Resampling[name.upper()])
+        got = read(tmp_path, HUGGING_FACE, preprocessor_config={"resample": number})
+        assert got.interpolation == name
+
+
+@pytest.mark.parametrize("given", [6, -1, "bicubic", [3]])
+def test_a_filter_that_pillow_does_not_have_is_refused(tmp_path: Path, given: Any) -> None:
+    with pytest.raises(WeightsError, match=r"holds an unknown resample. Expected 0 \(nearest\), 1"):
+        read(tmp_path, HUGGING_FACE, preprocessor_config={"resample": given})
+
+
 def test_a_config_of_timm(tmp_path: Path) -> None:
-    told = {"mean": MEAN, "std": STD, "input_size": [3, 32, 48]}
+    told = {"mean": MEAN, "std": STD, "input_size": [3, 32, 48], "crop_pct": 0.95}
+    told |= {"interpolation": "bicubic"}
     got = read(tmp_path, {"architecture": "resnet18", "pretrained_cfg": told})
     same(got, (PIXELS / 255 - MEAN) / STD)
-    assert got.size == (32, 48)
+    assert (got.size, got.crop, got.interpolation) == ((32, 48), 0.95, "bicubic")
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,10 @@ def test_a_folder_of_timm_says_its_own_preprocessing(tmp_path: Path) -> None:
             "its std is not positive",
         ),
         ({"architecture": "resnet18", "input_size": [3, 0, 4]}, "its input_size is no"),
+        ({"architecture": "resnet18", "crop_pct": 1.2}, "its crop_pct is no share of a picture"),
+        ({"architecture": "resnet18", "crop_pct": None}, "its crop_pct is no share of a picture"),
+        ({"architecture": "resnet18", "interpolation": "random"}, "its interpolation is none of "),
+        ({"architecture": "resnet18", "interpolation": ["box"]}, "its interpolation is none of "),
     ],
 )
 def test_a_config_that_is_none_is_refused(config: object, text: str, tmp_path: Path) -> None:

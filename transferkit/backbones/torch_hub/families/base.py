@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from transferkit._types import Tensor
+from transferkit._types import Interpolation, Tensor
 from transferkit.backbones.blocks import Division
 from transferkit.backbones.info import MODES, Preprocessing
 from transferkit.spec import BackboneInfo
@@ -109,6 +109,9 @@ class Network:
         params: Parameters without the top, moving statistics included.
         files: The files that torchvision publishes, in the order of `EDITIONS`.
         size: Side of the pictures that they were trained at, in pixels.
+        scaled: To how many pixels the shorter side of a picture was scaled, of which `size` were
+            kept, when each of the files was tested.
+        interpolations: By which filter, for each of them.
     """
 
     family: Family
@@ -116,6 +119,8 @@ class Network:
     params: int
     files: tuple[str, ...] = ()
     size: int = 224
+    scaled: tuple[int, ...] = (256, 232)
+    interpolations: tuple[Interpolation, ...] = ("bilinear", "bilinear")
 
     @property
     def published(self) -> dict[str, str]:
@@ -124,18 +129,25 @@ class Network:
 
     def info(self, name: str) -> BackboneInfo:
         """What is known of it under a name, nothing built."""
-        family = self.family
+        family, tested = self.family, self._tested()
         return BackboneInfo(
             name=name,
             image_size=(self.size, self.size),
             min_size=family.min_size,
             preprocessing=str(family.rule),
+            **tested["imagenet"],
             strides=family.strides,
             block_names=self.architecture.blocks,
             embedding=self.architecture.embedding,
             params=self.params,
             weights=tuple(self.published),
+            editions={name: tested[name] for name in self.published},
             licence=family.licence,
             origin=family.origin,
             paper=family.paper,
         )
+
+    def _tested(self) -> dict[str, dict[str, Any]]:
+        """How pictures were prepared for each edition, whether or not its file is published."""
+        rows = zip(EDITIONS, self.scaled, self.interpolations, strict=False)
+        return {name: {"crop": self.size / side, "interpolation": by} for name, side, by in rows}

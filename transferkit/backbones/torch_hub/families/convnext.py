@@ -128,14 +128,18 @@ _CONVNEXT = Family(
 _TINY, _OTHER = (3, 3, 9, 3), (3, 3, 27, 3)
 
 
-def _network(units: tuple[int, ...], width: int, dropped: float, params: int, file: str) -> Network:
+def _network(
+    units: tuple[int, ...], width: int, dropped: float, params: int, file: str, scaled: int
+) -> Network:
     channels = tuple(width * 2**stage for stage in range(len(units)))
-    return Network(_CONVNEXT, ConvNeXt(units, channels, dropped), params, (f"convnext_{file}.pth",))
+    files = (f"convnext_{file}.pth",)
+    architecture = ConvNeXt(units, channels, dropped)
+    return Network(_CONVNEXT, architecture, params, files, scaled=(scaled,))
 
 
 NETWORKS = {
-    "convnext_tiny": _network(_TINY, 96, 0.1, 27_818_592, "tiny-983f1562"),
-    "convnext_small": _network(_OTHER, 96, 0.4, 49_453_152, "small-0c510722"),
-    "convnext_base": _network(_OTHER, 128, 0.5, 87_564_416, "base-6075fbad"),
-    "convnext_large": _network(_OTHER, 192, 0.5, 196_227_264, "large-ea097f82"),
+    "convnext_tiny": _network(_TINY, 96, 0.1, 27_818_592, "tiny-983f1562", 236),
+    "convnext_small": _network(_OTHER, 96, 0.4, 49_453_152, "small-0c510722", 230),
+    "convnext_base": _network(_OTHER, 128, 0.5, 87_564_416, "base-6075fbad", 232),
+    "convnext_large": _network(_OTHER, 192, 0.5, 196_227_264, "large-ea097f82", 232),
 }

@@ -189,11 +189,18 @@ def _scaled(width: float, depth: float, norm: Norm) -> EfficientNet:
 
 
 def _v1(
-    width: float, depth: float, size: int, params: int, *files: str, norm: Norm = PYTORCH_NORM
+    width: float,
+    depth: float,
+    size: int,
+    scaled: int,
+    params: int,
+    *files: str,
+    norm: Norm = PYTORCH_NORM,
 ) -> Network:
     names = tuple(f"efficientnet_{file}.pth" for file in files)
     family = _V1 if norm == PYTORCH_NORM else _V1_FROM_B5
-    return Network(family, _scaled(width, depth, norm), params, names, size)
+    network = _scaled(width, depth, norm)
+    return Network(family, network, params, names, size, (scaled, 255), ("bicubic", "bilinear"))
 
 
 _from_b5 = partial(_v1, norm=TENSORFLOW_NORM)
@@ -202,24 +209,26 @@ _from_b5 = partial(_v1, norm=TENSORFLOW_NORM)
 def _v2(stages: tuple[Stage, ...], size: int, params: int, file: str) -> Network:
     stem = stages[0].channels
     network = EfficientNet(stages, stem, 1280, Norm(epsilon=1e-3))
-    family = _V2_L if file.startswith("l-") else _V2
-    return Network(family, network, params, (f"efficientnet_v2_{file}.pth",), size)
+    files = (f"efficientnet_v2_{file}.pth",)
+    if file.startswith("l-"):
+        return Network(_V2_L, network, params, files, size, (size,), ("bicubic",))
+    return Network(_V2, network, params, files, size, (size,))
 
 
 NETWORKS = {
-    "efficientnet_b0": _v1(1.0, 1.0, 224, 4_049_564, "b0_rwightman-7f5810bc"),
-    "efficientnet_b1": _v1(1.0, 1.1, 240, 6_575_232, "b1_rwightman-bac287d4", "b1-c27df63c"),
-    "efficientnet_b2": _v1(1.1, 1.2, 288, 7_768_562, "b2_rwightman-c35c1473"),
-    "efficientnet_b3": _v1(1.2, 1.4, 300, 10_783_528, "b3_rwightman-b3899882"),
-    "efficientnet_b4": _v1(1.4, 1.8, 380, 17_673_816, "b4_rwightman-23ab8bcd"),
+    "efficientnet_b0": _v1(1.0, 1.0, 224, 256, 4_049_564, "b0_rwightman-7f5810bc"),
+    "efficientnet_b1": _v1(1.0, 1.1, 240, 256, 6_575_232, "b1_rwightman-bac287d4", "b1-c27df63c"),
+    "efficientnet_b2": _v1(1.1, 1.2, 288, 288, 7_768_562, "b2_rwightman-c35c1473"),
+    "efficientnet_b3": _v1(1.2, 1.4, 300, 320, 10_783_528, "b3_rwightman-b3899882"),
+    "efficientnet_b4": _v1(1.4, 1.8, 380, 384, 17_673_816, "b4_rwightman-23ab8bcd"),
     "efficientnet_b5": _from_b5(
-        1.6, 2.2, 456, 28_513_520, "b5_lukemelas-1a07897c", norm=TENSORFLOW_NORM
+        1.6, 2.2, 456, 456, 28_513_520, "b5_lukemelas-1a07897c", norm=TENSORFLOW_NORM
     ),
     "efficientnet_b6": _from_b5(
-        1.8, 2.6, 528, 40_960_136, "b6_lukemelas-24a108a5", norm=TENSORFLOW_NORM
+        1.8, 2.6, 528, 528, 40_960_136, "b6_lukemelas-24a108a5", norm=TENSORFLOW_NORM
     ),
     "efficientnet_b7": _from_b5(
-        2.0, 3.1, 600, 64_097_680, "b7_lukemelas-c5b4e57e", norm=TENSORFLOW_NORM
+        2.0, 3.1, 600, 600, 64_097_680, "b7_lukemelas-c5b4e57e", norm=TENSORFLOW_NORM
     ),
     "efficientnet_v2_s": _v2(
         (

@@ -151,6 +151,7 @@ NETWORKS = {
         ResNet(_101, groups=64, group_width=4),
         81_609_152,
         ("resnext101_64x4d-173b62eb.pth",),
+        scaled=(232,),
     ),
     "wide_resnet50_2": Network(
         _WIDE,

@@ -139,14 +139,16 @@ def _family(patch: int) -> Family:
 _BASE, _LARGE, _HUGE = (12, 768, 12, 3072), (24, 1024, 16, 4096), (32, 1280, 16, 5120)
 
 
-def _network(patch: int, sizes: tuple[int, int, int, int], params: int, *files: str) -> Network:
-    return Network(_family(patch), ViT(patch, *sizes), params, files)
+def _network(
+    patch: int, sizes: tuple[int, int, int, int], params: int, *files: str, scaled: int = 256
+) -> Network:
+    return Network(_family(patch), ViT(patch, *sizes), params, files, scaled=(scaled,))
 
 
 NETWORKS = {
     "vit_b_16": _network(16, _BASE, 85_798_656, "vit_b_16-c867db91.pth"),
     "vit_b_32": _network(32, _BASE, 87_455_232, "vit_b_32-d86f8d99.pth"),
-    "vit_l_16": _network(16, _LARGE, 303_301_632, "vit_l_16-852ce7e3.pth"),
+    "vit_l_16": _network(16, _LARGE, 303_301_632, "vit_l_16-852ce7e3.pth", scaled=242),
     "vit_l_32": _network(32, _LARGE, 305_510_400, "vit_l_32-c7638314.pth"),
     "vit_h_14": _network(14, _HUGE, 630_764_800),
 }
