@@ -221,15 +221,9 @@ NETWORKS = {
     "efficientnet_b2": _v1(1.1, 1.2, 288, 288, 7_768_562, "b2_rwightman-c35c1473"),
     "efficientnet_b3": _v1(1.2, 1.4, 300, 320, 10_783_528, "b3_rwightman-b3899882"),
     "efficientnet_b4": _v1(1.4, 1.8, 380, 384, 17_673_816, "b4_rwightman-23ab8bcd"),
-    "efficientnet_b5": _from_b5(
-        1.6, 2.2, 456, 456, 28_513_520, "b5_lukemelas-1a07897c", norm=TENSORFLOW_NORM
-    ),
-    "efficientnet_b6": _from_b5(
-        1.8, 2.6, 528, 528, 40_960_136, "b6_lukemelas-24a108a5", norm=TENSORFLOW_NORM
-    ),
-    "efficientnet_b7": _from_b5(
-        2.0, 3.1, 600, 600, 64_097_680, "b7_lukemelas-c5b4e57e", norm=TENSORFLOW_NORM
-    ),
+    "efficientnet_b5": _from_b5(1.6, 2.2, 456, 456, 28_513_520, "b5_lukemelas-1a07897c"),
+    "efficientnet_b6": _from_b5(1.8, 2.6, 528, 528, 40_960_136, "b6_lukemelas-24a108a5"),
+    "efficientnet_b7": _from_b5(2.0, 3.1, 600, 600, 64_097_680, "b7_lukemelas-c5b4e57e"),
     "efficientnet_v2_s": _v2(
         (
             Stage(1, 3, 1, 24, 2, fused=True),
