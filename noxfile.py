@@ -2,7 +2,7 @@
 
 A machine needs Python 3.11 to 3.13 and ``pip install nox``. The first run of a session installs
 what it needs; later runs reuse it. TensorFlow takes a minute and 2 GB an environment, so that
-`lint` and `types` do without.
+`lint` and `types` do without; with uv beside nox (`pip install uv`) environments share one copy.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import nox
 
 nox.needs_version = ">=2024.10"
-nox.options.default_venv_backend = "venv"
+nox.options.default_venv_backend = "uv|venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "types", "tests"]
 
@@ -89,7 +89,7 @@ def run_pytest(session: nox.Session, *arguments: str) -> None:
     session.run("pytest", *arguments, *session.posargs, env=ENVIRONMENT)
 
 
-@nox.session
+@nox.session(venv_backend="venv")  # PyTorch is gigabytes: pip takes it from where it is set up to
 def extras(session: nox.Session) -> None:
     """The tests of what talks to packages that few install: trackers, search, KerasHub, PyTorch.
 
