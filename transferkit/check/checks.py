@@ -48,9 +48,11 @@ def check_transfer(
 
     The same ridge probe is trained on the pooled features of the pretrained network and of the same
     network with random weights, several times. Each picture is measured by the probe of all others,
-    exact leave-one-out, and those of validation by the probe of all. A random network is not as
-    drawn: its BatchNormalization layers get the statistics of one batch, without which its features
-    would be degenerate. It takes seconds for each network and no training.
+    exact leave-one-out, and those of validation by the probe of all. With few pictures much hangs
+    on which ones those are: if there are validation pictures, as many of each class are drawn from
+    both up to 20 times, the same for all networks, and a picture's loss is the mean. A random
+    network is not as drawn: its BatchNormalization layers get the statistics of one batch, without
+    which its features would be degenerate. It takes seconds for each network and no training.
 
     The other tiers train: `inits` times from the source by the plan, and as often from random
     weights, by the same plan or, if that comes out better, with everything thawed for as many
@@ -120,7 +122,7 @@ def check_transfer(
     body, sized = loaded(source, chosen, seed=seed)
     unseen = [data.val] if split == "train" and data.val is not None else []
     others = [each.prepared_for(source.info) for each in unseen]
-    probe = Probe(sized, others, leave_out=True, engine=engine, verbose=verbose)
+    probe = Probe(sized, others, unseen=True, engine=engine, verbose=verbose)
     bare = Source(source.backbone, None)
     twins = (
         calibrated(loaded(bare, sized, seed=seed + number)[0], sized) for number in range(inits)

@@ -93,7 +93,7 @@ def check_trained(
         how: dict[str, Any] = {"seed": seed, "engine": engine, "verbose": verbose}
         without = lost_without(model, model.plan, data, val, runs=inits, **how)
         return checked(lost_of(model.evaluate(val)), without, tier=tier, **about)
-    probe = Probe(data.train, [val], leave_out=False, engine=engine, verbose=verbose)
+    probe = Probe(data.train, [val], unseen=False, engine=engine, verbose=verbose)
     body = _backbone(model)
     twins = (calibrated(each, data.train) for each in _random_twins(body, inits, seed))
     return probe.compared(body, twins, **about)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from transferkit.ranking.extracting import Embedder, embedded, labels_of
 from transferkit.running import Engine
 from transferkit.select import LayerTable
 from transferkit.transferability import Statistics, ridge_probe
+from transferkit.transferability.probe import PENALTIES
 
 __all__ = ["Probe", "calibrate", "calibrated", "check_norms_are_seen", "set_statistics"]
 
@@ -27,23 +28,35 @@ CALIBRATION = 64
 PIXELS = 8
 """The side that pictures are shrunk to where they are features themselves."""
 ROUNDING = 1e-9
+DRAWS = 20
+"""How often training pictures are drawn."""
+DRAWN = 4000
+"""How many are drawn in all: of many pictures one draw says what another one would."""
 
 
 @dataclass(frozen=True)
 class Probe:
     """A ridge regression that is trained alike on the features of many networks.
 
+    With few pictures it matters which ones they are: how far networks lie apart on ten pictures
+    says more of those ten than of the networks. If a network knows neither training nor validation
+    pictures, each can be either, so that training pictures are drawn from all of them several
+    times, as many of each class, the same for every network. What is not drawn is measured, and
+    what is drawn too, by the head of all others that were. Each network has the penalty that is
+    best on what was not drawn: leave-one-out takes one far too large where a class has two
+    pictures, as it has one then.
+
     Attributes:
         train: What it is trained on, at the networks' size.
         others: What it is measured on besides.
-        leave_out: Whether each training picture is measured too, by the head of all others.
+        unseen: Whether the networks have never seen `train`, so that others may take its place.
         engine: How features are computed.
         verbose: 0 silent, 1 or 2 shows how far it is.
     """
 
     train: Split
     others: Sequence[Split]
-    leave_out: bool
+    unseen: bool
     engine: Engine
     verbose: int
 
@@ -57,8 +70,8 @@ class Probe:
         """
         pixels = self._losses([_shrunk(each) for each in self._splits])
         return checked(
-            self._lost(body),
-            np.array([self._lost(each) for each in randoms]),
+            self._of(body),
+            np.array([self._of(each) for each in randoms]),
             risk_of_pixels=float(pixels.mean()),
             **about,
         )
@@ -67,23 +80,68 @@ class Probe:
     def _splits(self) -> tuple[Split, ...]:
         return (self.train, *self.others)
 
-    def _lost(self, body: Embedder) -> Array:
+    def _of(self, body: Embedder) -> Array:
         """The loss of each image by the probe on one network's features."""
         found = [embedded(body, each, self.engine, self.verbose) for each in self._splits]
         return self._losses([each.vectors for each in found])
 
     def _losses(self, features: Sequence[Array]) -> Array:
-        """Of each image 0 or 1, or a share of the targets' variance."""
-        known, *others = (labels_of(each) for each in self._splits)
-        probe = ridge_probe(Statistics(features[0], known))
-        seen = [probe.right] if self.leave_out else []
-        for vectors, labels in zip(features[1:], others, strict=True):
-            seen.append(_measured(vectors @ probe.weights + probe.bias, labels, known))
-        joined = np.concatenate(seen)
-        if known.dtype.kind != "f":
-            return np.asarray(1.0 - joined)
-        spread = float(np.var(known, axis=0).sum())
-        return joined / spread if spread > 0 else np.zeros(len(joined))
+        """Of each image a share of wrong answers, or one of the targets' variance."""
+        vectors = np.concatenate(features)
+        labels = np.concatenate([labels_of(each) for each in self._splits])
+        tried = [(each,) for each in PENALTIES] if self._drawing else [tuple(PENALTIES)]
+        lost, held_out = np.zeros((len(tried), len(labels))), np.zeros(len(tried))
+        times = np.zeros(len(labels))
+        for drawn in self._draws(labels):
+            known = labels[drawn]
+            statistics = Statistics(vectors[drawn], known)
+            rest = np.setdiff1d(np.arange(len(labels)), drawn)
+            for row, penalties in enumerate(tried):
+                probe = ridge_probe(statistics, penalties=penalties)
+                outputs = vectors[rest] @ probe.weights + probe.bias
+                missed = _lost(_measured(outputs, labels[rest], known), known)
+                lost[row, rest] += missed
+                held_out[row] += missed.sum()
+                if self.unseen:
+                    lost[row, drawn] += _lost(probe.right, known)
+            times[rest] += 1
+            times[drawn] += self.unseen
+        best: Array = lost[held_out.argmin()]
+        return best[times > 0] / times[times > 0]
+
+    @property
+    def _drawing(self) -> bool:
+        return self.unseen and len(self.others) > 0
+
+    def _draws(self, labels: Array) -> Iterator[Array]:
+        """The places of training pictures among all: first those of the split, then drawn ones."""
+        first = np.arange(len(self.train))
+        yield first
+        if not self._drawing:
+            return
+        rng = np.random.default_rng(0)  # the source's risk does not hang on the check's seed
+        for _ in range(min(DRAWS, DRAWN // len(first)) - 1):
+            yield _drawn(labels, labels[first], rng)
+
+
+def _drawn(labels: Array, like: Array, rng: np.random.Generator) -> Array:
+    """The places of as many pictures, and as many of each class, as `like` has."""
+    if like.dtype.kind == "f":
+        return rng.permutation(len(labels))[: len(like)]
+    classes, counts = np.unique(like, return_counts=True)
+    places = [
+        rng.permutation(np.flatnonzero(labels == each))[:count]
+        for each, count in zip(classes, counts, strict=True)
+    ]
+    return np.concatenate(places)
+
+
+def _lost(measured: Array, known: Array) -> Array:
+    """From what `_measured` gives to a share of wrong answers, or one of the targets' variance."""
+    if known.dtype.kind != "f":
+        return np.asarray(1.0 - measured)
+    spread = float(np.var(known, axis=0).sum())
+    return measured / spread if spread > 0 else np.zeros(len(measured))
 
 
 def _measured(outputs: Array, labels: Array, known: Array) -> Array:

@@ -12,13 +12,14 @@ from check_cases import COUNT, LABELS, OFF, SIDE, edges, network
 
 import transferkit as tk
 from transferkit import _keras
-from transferkit.check import TransferCheck, training
-from transferkit.check.probing import _measured, _shrunk, calibrated
+from transferkit.check import TransferCheck, probing, training
+from transferkit.check.probing import Probe, _measured, _shrunk, calibrated
 from transferkit.check.training import from_nothing, shortened
 from transferkit.check.verdict import compared, compared_runs, judged
 from transferkit.errors import DataError, SpecError, UnknownNameError
 from transferkit.ranking.extracting import Source, embedded, loaded
 from transferkit.transferability import ridge_probe
+from transferkit.transferability.probe import PENALTIES
 
 keras = _keras.keras()
 Array = np.ndarray[Any, Any]
@@ -49,9 +50,10 @@ def test_a_source_that_sees_nothing_hurts_where_random_filters_see(stripes: tk.d
 
 
 def test_validation_pictures_are_measured_by_the_probe_of_all_training_pictures(
-    held_out: tk.data.Data,
+    held_out: tk.data.Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the probe says of them is what a ridge regression by hand says."""
+    """What the probe says of them is what ridge regressions by hand say, the best of them."""
+    monkeypatch.setattr(probing, "DRAWS", 1)
     body = network(edges())
     found = checked(body, held_out)
     assert found.images == COUNT == len(held_out.train) + 48
@@ -65,17 +67,100 @@ def test_validation_pictures_are_measured_by_the_probe_of_all_training_pictures(
         np.asarray(embedded(loaded_body, split, OFF, 0).vectors, np.float64)
         for split in (held_out.train, val)
     )
-    probe = ridge_probe(vectors, held_out.train.labels)
     mean, onehot = vectors.mean(axis=0), np.eye(2)[held_out.train.labels]
     centred = vectors - mean
-    penalty = probe.penalty * np.square(centred).sum() / centred.shape[1]
-    weights = np.linalg.solve(
-        centred.T @ centred + penalty * np.eye(centred.shape[1]),
-        centred.T @ (onehot - onehot.mean(axis=0)),
-    )
-    outputs = (unseen - mean) @ weights + onehot.mean(axis=0)
-    wrong = (outputs.argmax(axis=1) != val.labels).sum() + (1 - probe.right).sum()
+    unseen_wrong, left_out_wrong = [], []
+    for each in PENALTIES:
+        penalty = each * np.square(centred).sum() / centred.shape[1]
+        weights = np.linalg.solve(
+            centred.T @ centred + penalty * np.eye(centred.shape[1]),
+            centred.T @ (onehot - onehot.mean(axis=0)),
+        )
+        outputs = (unseen - mean) @ weights + onehot.mean(axis=0)
+        unseen_wrong.append((outputs.argmax(axis=1) != val.labels).sum())
+        left_out = ridge_probe(vectors, held_out.train.labels, penalties=[each])
+        left_out_wrong.append((1 - left_out.right).sum())
+    best = int(np.argmin(unseen_wrong))
+    assert unseen_wrong[best] < max(unseen_wrong), "the penalty has to matter"
+    wrong = unseen_wrong[best] + left_out_wrong[best]
     assert found.risk_with == pytest.approx(wrong / COUNT)
+
+
+def few_and_many(photos: tk.data.Data, count: int) -> tuple[tk.data.Split, tk.data.Split]:
+    """So many training pictures, half of each class, and those of validation."""
+    assert photos.val is not None
+    return photos.few(count // 2, seed=0).train, photos.val
+
+
+def test_training_pictures_are_drawn_anew_as_many_of_each_class(
+    held_out: tk.data.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each drawing is what the probe says of those pictures; a picture's loss is the mean."""
+    monkeypatch.setattr(probing, "DRAWS", 3)
+    monkeypatch.setattr(probing, "PENALTIES", [0.1])
+    few, val = few_and_many(held_out, 10)
+    probe = Probe(few, [val], unseen=True, engine=OFF, verbose=0)
+    labels = np.concatenate([few.labels, val.labels])
+    draws = list(probe._draws(labels))
+    assert [len(each) for each in draws] == [10, 10, 10]
+    np.testing.assert_array_equal(draws[0], np.arange(10))
+    for each in draws:
+        assert len(set(each)) == 10
+        np.testing.assert_array_equal(np.bincount(labels[each]), np.bincount(few.labels))
+    assert set(draws[1]) != set(draws[2])
+
+    vectors = np.random.default_rng(0).normal(size=(len(labels), 5))
+    wrong = []
+    for each in draws:
+        head = ridge_probe(vectors[each], labels[each], penalties=[0.1])
+        said = (vectors @ head.weights + head.bias).argmax(axis=1)
+        lost = (said != labels).astype(float)
+        lost[each] = 1 - head.right
+        wrong.append(lost)
+    found = probe._losses([vectors[:10], vectors[10:]])
+    np.testing.assert_allclose(found, np.mean(wrong, axis=0))
+
+
+def test_a_network_that_has_seen_its_training_pictures_gets_no_others(
+    held_out: tk.data.Data,
+) -> None:
+    few, val = few_and_many(held_out, 10)
+    probe = Probe(few, [val], unseen=False, engine=OFF, verbose=0)
+    labels = np.concatenate([few.labels, val.labels])
+    (drawn,) = probe._draws(labels)
+    np.testing.assert_array_equal(drawn, np.arange(10))
+    vectors = np.random.default_rng(0).normal(size=(len(labels), 5))
+    assert len(probe._losses([vectors[:10], vectors[10:]])) == len(val)
+
+
+def test_drawing_makes_few_pictures_say_more(
+    held_out: tk.data.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = held_out.few(4, seed=0)
+    drawn = checked(network(edges()), few)
+    monkeypatch.setattr(probing, "DRAWS", 1)
+    once = checked(network(edges()), few)
+    assert drawn.high - drawn.low < 0.9 * (once.high - once.low)
+
+
+def test_many_pictures_are_drawn_once(
+    held_out: tk.data.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few, val = few_and_many(held_out, 10)
+    probe = Probe(few, [val], unseen=True, engine=OFF, verbose=0)
+    labels = np.concatenate([few.labels, val.labels])
+    counts = []
+    for limit in (9, 29, 4000):
+        monkeypatch.setattr(probing, "DRAWN", limit)
+        counts.append(len(list(probe._draws(labels))))
+    assert counts == [1, 2, 20]
+
+
+def test_numbers_are_drawn_whatever_they_are() -> None:
+    labels = np.linspace(0.0, 1.0, 12)[:, None]
+    drawn = probing._drawn(labels, labels[:4], np.random.default_rng(0))
+    assert len(set(drawn)) == 4
+    assert set(drawn) != set(range(4))
 
 
 def test_a_validation_picture_whose_outputs_tie_counts_in_part() -> None:
