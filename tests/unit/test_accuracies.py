@@ -207,6 +207,16 @@ def test_a_case_without_a_clear_sign_is_not_counted(tmp_path: Path) -> None:
     assert report._counted(["none"], truth) == ("not counted", "", "1 none")
 
 
+def test_a_sign_is_clear_where_all_drawings_have_it(tmp_path: Path) -> None:
+    seen = [trial([], "positive", gap=-0.2, low=-0.3, high=-0.1) for _ in range(3)]
+    assert report._sign(dict(enumerate(seen)))[0] == "positive"
+    seen[1] = trial([], "negative", gap=0.2, low=0.1, high=0.3)
+    told, gaps = report._sign(dict(enumerate(seen)))
+    assert told == "none that is clear (positive, negative)"
+    assert gaps.split("; ")[1] == "+0.200 (+0.100 to +0.300)"
+    assert report._counted(["positive"], dict(enumerate(seen)))[0] == "not counted"
+
+
 def test_pairs_count_where_intervals_lie_apart() -> None:
     stats = pytest.importorskip("scipy.stats")
     trained = {"a": (0.9, 0.85, 0.95), "b": (0.88, 0.8, 0.92), "c": (0.5, 0.4, 0.6)}

@@ -66,7 +66,8 @@ most. *By size* is what the number of parameters foretells.
     "planted": """## Whether `tk.check_transfer` is right
 
 The true sign is that of full training, `tier="full"`, five networks from the source and five from
-random weights on the test pictures; the verdicts are those of `tier="probe"` with other pictures
+random weights on the test pictures, three times with pictures (and spoiled sources) drawn anew; a
+sign is clear where all three have it. The verdicts are those of `tier="probe"` with other pictures
 and other random networks in each draw. A case without a clear sign is not counted.
 """,
 }
@@ -176,10 +177,16 @@ def _planted(tables: Sequence[Table], store: Store) -> Lines:
 def _sign(truth: Mapping[int, Trial]) -> tuple[str, str]:
     if not truth:
         return "not measured", ""
-    trial = next(iter(truth.values()))
-    numbers = trial.numbers
-    told = trial.told if trial.told in _OPPOSITE else f"none that is clear ({trial.told})"
-    return told, str(Gap(numbers["gap"], numbers["low"], numbers["high"]))
+    seen = list(truth.values())
+    told = ", ".join(dict.fromkeys(trial.told for trial in seen))
+    gaps = [Gap(*(trial.numbers[name] for name in ("gap", "low", "high"))) for trial in seen]
+    return _clear(truth) or f"none that is clear ({told})", "; ".join(map(str, gaps))
+
+
+def _clear(truth: Mapping[int, Trial]) -> str:
+    """The sign that every drawing of the case has, or nothing."""
+    found = {trial.told for trial in truth.values()}
+    return next(iter(found)) if len(found) == 1 and found <= set(_OPPOSITE) else ""
 
 
 _OPPOSITE = {"positive": "negative", "negative": "positive"}
@@ -187,8 +194,8 @@ _OPPOSITE = {"positive": "negative", "negative": "positive"}
 
 def _counted(found: Sequence[str], truth: Mapping[int, Trial]) -> tuple[str, str, str]:
     words = ", ".join(f"{found.count(each)} {each}" for each in sorted(set(found)))
-    sign = next(iter(truth.values())).told if truth else ""
-    if not found or sign not in _OPPOSITE:
+    sign = _clear(truth)
+    if not found or not sign:
         return "not counted", "", words
     total = len(found)
     return f"{found.count(sign)} of {total}", f"{found.count(_OPPOSITE[sign])} of {total}", words

@@ -184,7 +184,8 @@ def test_phases_with_the_same_head_train_it_on(backbone: Any, photos: Any, head:
     ]
     found = fitted(backbone, photos, plan).network.get_weights()
     for ours, theirs in zip(found, oracle.network.get_weights(), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+        # Weights move by 0.09; with this source head rounding grows twentyfold in a step.
+        np.testing.assert_allclose(ours, theirs, atol=5e-4)
 
 
 def test_it_is_learnt_before_the_first_phase_on_clean_pictures(
