@@ -25,6 +25,7 @@ import pytest
 import transferkit as tk
 from transferkit.errors import TransferKitError
 
+pytestmark = pytest.mark.slow
 Callback: Any = keras.callbacks.Callback
 
 
@@ -296,7 +297,6 @@ def test_workers_that_were_told_different_things_all_say_so(pair: Any) -> None:
         assert "a batch of 7 cannot be shared by 2 shards on 2 devices" in each["odd"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_when_a_worker_dies_the_other_says_so_and_the_last_checkpoint_is_whole(
     victim: int, tmp_path: Path

@@ -40,6 +40,7 @@ def test_what_a_source_gave_is_found_without_its_file(
     assert again == found
 
 
+@pytest.mark.slow
 def test_a_check_by_training_is_of_this_models_own_errors(
     trained: tk.TrainedModel, held_out: tk.data.Data
 ) -> None:

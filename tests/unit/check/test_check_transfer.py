@@ -331,6 +331,7 @@ def test_two_arms_that_are_alike_are_rarely_called_different(spread: float) -> N
     assert wrong / 400 <= 0.05 + 1.96 * math.sqrt(0.05 * 0.95 / 400)
 
 
+@pytest.mark.slow
 def test_training_finds_a_source_that_helps(held_out: tk.data.Data) -> None:
     model = tk.TransferModel(network(edges(), "edges"))
     found = checked(model, held_out, tier="full", inits=2, plan=tk.plans.linear_probe())
