@@ -30,11 +30,14 @@ __all__ = [
     "is_held_in_inference",
     "logits_of",
     "parameters",
+    "quicken_norms",
     "seeded",
     "thaw",
 ]
 
 OUTPUTS = "outputs"
+MOMENTUM = 0.9
+"""How much of a statistic stays in a step where normalisation starts from random weights."""
 keras = _keras.keras()
 
 
@@ -78,6 +81,8 @@ def assemble(
     """
     with seeded(seed):
         body = backbones.load(spec.backbone, input_shape=input_shape, weights=spec.weights)
+        if spec.weights is None:
+            quicken_norms(body.network)
         bound = bind(spec, replace(target, strides=tuple(body.taps)))
         missing = [stride for stride in bound.needs if stride not in body.taps]
         if missing:
@@ -165,6 +170,19 @@ def thaw(network: KerasModel, moving: Mapping[str, Sequence[Any]]) -> None:
         for part in layer._flatten_layers():
             _release(part)
             _hold_in_inference(part)
+
+
+def quicken_norms(network: KerasModel) -> None:
+    """Let the statistics of random weights' normalisation arrive within tens of steps.
+
+    They begin at 0 and 1, which random weights do not give, and Keras' MobileNets move them by a
+    thousandth in a step: after a hundred steps such a network, trained well, still predicts by
+    statistics that are nowhere near, and so one class for all pictures. Their momentum becomes 0.9
+    where it is more, as it is in PyTorch, so that a tenth is new in each step.
+    """
+    for layer in network._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, MOMENTUM)
 
 
 def parameters(network: KerasModel) -> tuple[int, int]:

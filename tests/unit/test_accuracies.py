@@ -18,7 +18,7 @@ from accuracy.ways import by_logistic, joined
 from rows import SkippedError
 
 import transferkit as tk
-from transferkit.check.probing import set_statistics
+from transferkit.ranking.random_networks import set_statistics
 
 
 def trial(right: Any, told: str = "", **numbers: float) -> Trial:

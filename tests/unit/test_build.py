@@ -112,6 +112,43 @@ def test_random_weights_follow_the_seed() -> None:
     assert not np.array_equal(kernels[0], kernels[2])
 
 
+def slow_norm() -> BackboneNetwork:
+    """A network whose statistics move by a thousandth in a step, as those of MobileNets do."""
+    layers = _keras.keras().layers
+    pixels = _keras.keras().Input(SHAPE)
+    x = layers.Conv2D(4, 3, name="conv")(pixels)
+    x = layers.BatchNormalization(momentum=0.999, name="slow")(x)
+    x = layers.ReLU(name="relu")(x)
+    x = layers.BatchNormalization(momentum=0.5, name="quick")(x)
+    return tk.backbones.from_keras(_keras.keras().Model(pixels, x), preprocessing="unit")
+
+
+def test_statistics_of_random_weights_arrive_within_tens_of_steps() -> None:
+    """With Keras' momentum the network would predict one class for all that it has learned."""
+    labels = np.arange(32) % 2
+    noise = np.random.default_rng(0).integers(0, 100, (32, *SHAPE))
+    pixels = (noise + 100 * labels[:, None, None, None]).astype(np.uint8)
+    photos = tk.data.from_arrays(pixels, labels, val=0)
+    model = tk.TransferModel(slow_norm(), weights=None)
+    plan = tk.Plan((tk.Phase(10, tk.freeze.nothing(batch_norm="train"), batch_size=8),))
+    trained = model.fit(photos, plan, verbose=0)
+    slow = trained.network.get_layer("slow")
+    whole = _keras.keras().Model(trained.network.input, slow.input)
+    seen = np.asarray(whole(pixels.astype(np.float32))).mean(axis=(0, 1, 2))
+    np.testing.assert_allclose(
+        slow.moving_mean.numpy(), seen, rtol=0.3
+    )  # it was 0, and kernels move
+    momenta = [trained.network.get_layer(name).momentum for name in ("slow", "quick")]
+    assert momenta == [0.9, 0.5]
+    control = tk.TransferModel(slow_norm()).fit(photos, plan, verbose=0).untrained()
+    assert control.network.get_layer("slow").momentum == 0.9
+
+
+def test_statistics_that_a_source_brings_move_as_keras_has_it() -> None:
+    made = assembled(spec_of(slow_norm())).network
+    assert made.get_layer("slow").momentum == 0.999
+
+
 def test_a_copy_predicts_the_same_and_shares_no_variable() -> None:
     made = assembled(spec_of(tiny()))
     twin = build.copy(made.network)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 
 from transferkit._types import PathLike, checked_seed, real, whole
-from transferkit.check.probing import Probe, calibrated
+from transferkit.check.probing import Probe
 from transferkit.check.training import (
     check_can_train,
     lost_of,
@@ -124,9 +124,7 @@ def check_transfer(
     others = [each.prepared_for(source.info) for each in unseen]
     probe = Probe(sized, others, unseen=True, engine=engine, verbose=verbose)
     bare = Source(source.backbone, None)
-    twins = (
-        calibrated(loaded(bare, sized, seed=seed + number)[0], sized) for number in range(inits)
-    )
+    twins = (loaded(bare, sized, seed=seed + number)[0] for number in range(inits))
     return probe.compared(body, twins, **about)
 
 

@@ -10,15 +10,16 @@ from transferkit import _keras, build
 from transferkit import freeze as freezing
 from transferkit._types import KerasModel, Tensor, checked_seed
 from transferkit.check.checks import check_numbers, check_tier
-from transferkit.check.probing import Probe, calibrated, check_norms_are_seen
+from transferkit.check.probing import Probe
 from transferkit.check.training import Control, lost_of, lost_without, watched
 from transferkit.check.verdict import TransferCheck, checked
-from transferkit.data import Data
+from transferkit.data import Data, Split
 from transferkit.data.bundle import check_data
 from transferkit.data.fitting import fit_from_config
 from transferkit.errors import SpecError, explain
 from transferkit.plan import Plan
 from transferkit.ranking.extracting import Embedder
+from transferkit.ranking.random_networks import calibrate, check_norms_are_seen
 from transferkit.running import Engine, as_engine
 from transferkit.select import LayerTable
 
@@ -95,8 +96,7 @@ def check_trained(
         return checked(lost_of(model.evaluate(val)), without, tier=tier, **about)
     probe = Probe(data.train, [val], unseen=False, engine=engine, verbose=verbose)
     body = _backbone(model)
-    twins = (calibrated(each, data.train) for each in _random_twins(body, inits, seed))
-    return probe.compared(body, twins, **about)
+    return probe.compared(body, _random_twins(body, data.train, inits, seed), **about)
 
 
 def _backbone(model: Checkable) -> Part:
@@ -109,8 +109,10 @@ def _backbone(model: Checkable) -> Part:
     return part
 
 
-def _random_twins(part: Part, count: int, seed: int) -> Iterator[Embedder]:
+def _random_twins(part: Part, train: Split, count: int, seed: int) -> Iterator[Embedder]:
     for number in range(count):
         with build.seeded(seed + number):
             network = keras.models.clone_model(part.network)
+        calibrate(network, part.table, train)
+        build.freeze(network, part.table, freezing.backbone())
         yield Part(network, part.table, network.outputs[0])

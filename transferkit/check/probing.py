@@ -8,23 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from transferkit import _keras, build, select
-from transferkit import freeze as freezing
-from transferkit._types import KerasModel
 from transferkit.check.verdict import TransferCheck, checked
 from transferkit.data import Split
-from transferkit.errors import SpecError, explain
 from transferkit.ranking.extracting import Embedder, embedded, labels_of
 from transferkit.running import Engine
-from transferkit.select import LayerTable
 from transferkit.transferability import Statistics, ridge_probe
 from transferkit.transferability.probe import PENALTIES
 
-__all__ = ["Probe", "calibrate", "calibrated", "check_norms_are_seen", "set_statistics"]
+__all__ = ["Probe"]
 
 Array = np.ndarray[Any, Any]
-CALIBRATION = 64
-"""Pictures that set the statistics of a random network's normalisation."""
 PIXELS = 8
 """The side that pictures are shrunk to where they are features themselves."""
 ROUNDING = 1e-9
@@ -151,71 +144,6 @@ def _measured(outputs: Array, labels: Array, known: Array) -> Array:
     leading = outputs >= outputs.max(axis=1, keepdims=True) - ROUNDING
     own = np.unique(known) == labels[:, None]
     return np.asarray((leading & own).sum(axis=1) / leading.sum(axis=1))
-
-
-def calibrated(body: Embedder, split: Split) -> Embedder:
-    """A random network, calibrated, and all of it frozen."""
-    calibrate(body.network, body.table, split)
-    build.freeze(body.network, body.table, freezing.backbone())
-    return body
-
-
-def calibrate(network: KerasModel, table: LayerTable, split: Split) -> None:
-    """Set the normalisation of a random network to the statistics of some pictures.
-
-    As it is drawn its features would be degenerate, and every source would seem to help.
-
-    Raises:
-        SpecError: If its norms are inside a SavedModel, where nobody can set their momentum.
-    """
-    check_norms_are_seen(table)
-    if not _norms(network):
-        return
-    others = ~select.kind("BatchNormalization")
-    build.freeze(network, table, freezing.only(others, batch_norm="train"))
-    set_statistics(network, split.pixels())
-
-
-def check_norms_are_seen(table: LayerTable) -> None:
-    """Refuse a network whose norms are inside a SavedModel.
-
-    Raises:
-        SpecError: If they are.
-    """
-    hidden = [row.name for row in table if row.kind == "StatisticsScope"]
-    if hidden:
-        raise SpecError(
-            explain(
-                "check_transfer",
-                "the normalisation of a SavedModel cannot be calibrated for random weights, and "
-                "beside a network that is not, every source would seem to help",
-                expected="a backbone of keras:, or one of your own in Keras",
-                received={"layers": hidden},
-                mend="tk.rank([...], photos) compares sources with each other.",
-            )
-        )
-
-
-def set_statistics(network: KerasModel, pixels: Any) -> None:
-    """Give normalisation that trains the statistics of 64 pictures.
-
-    Args:
-        network: Any Keras model.
-        pixels: ``pixels[indices]`` gives pictures as it takes them (n, height, width, channels).
-    """
-    norms = _norms(network)
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    chosen = np.linspace(0, len(pixels) - 1, min(CALIBRATION, len(pixels))).astype(int)
-    network(np.asarray(pixels[chosen], np.float32), training=True)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-
-
-def _norms(network: KerasModel) -> list[Any]:
-    kind = _keras.keras().layers.BatchNormalization
-    return [layer for layer in network._flatten_layers() if isinstance(layer, kind)]
 
 
 def _shrunk(split: Split) -> Array:

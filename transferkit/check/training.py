@@ -10,10 +10,10 @@ import numpy as np
 
 from transferkit import freeze as freezing
 from transferkit._types import KerasModel
-from transferkit.check.probing import calibrate
 from transferkit.data import Data, Split
 from transferkit.errors import DataError, SpecError, explain
 from transferkit.plan import Phase, Plan
+from transferkit.ranking.random_networks import calibrate
 from transferkit.running import Engine
 from transferkit.select import LayerTable
 

@@ -16,6 +16,7 @@ from transferkit.backbones.arguments import checked_weights
 from transferkit.data import Data, Split
 from transferkit.engine.extraction import Extracted, extract
 from transferkit.errors import BackboneError, SpecError, UnknownNameError, explain
+from transferkit.ranking.random_networks import calibrate
 from transferkit.running import Engine
 from transferkit.select import LayerTable
 from transferkit.spec import Backbone, BackboneInfo, BackboneNetwork, ModelSpec
@@ -134,12 +135,20 @@ def split_of(data: Data, name: str, *, verb: str) -> Split:
 
 
 def loaded(source: Source, split: Split, *, seed: int) -> tuple[Backbone, Split]:
-    """The backbone, all of it frozen, and the split as it takes its pictures."""
+    """The backbone, all of it frozen, and the split as it takes its pictures.
+
+    Without weights it is a random network, calibrated on the split.
+
+    Raises:
+        SpecError: If it is one whose norms are inside a SavedModel.
+    """
     info = source.info
     size, sized = split.image_size or info.image_size, split.prepared_for(info)
     with build.seeded(seed):
         shape = (*size, split.channels)
         body = backbones.load(source.backbone, input_shape=shape, weights=source.weights)
+    if source.weights is None:
+        calibrate(body.network, body.table, sized)
     build.freeze(body.network, body.table, freezing.backbone())
     return body, sized
 

@@ -16,8 +16,8 @@ from accuracy.material import asset, digits, insects, small_mobile_net
 from accuracy.trials import Trial
 from transferkit import TransferModel, build
 from transferkit.check import TransferCheck
-from transferkit.check.probing import set_statistics
 from transferkit.data import Data, Split
+from transferkit.ranking.random_networks import set_statistics
 
 __all__ = ["CASES", "Case", "checked", "null_draw", "sign"]
 

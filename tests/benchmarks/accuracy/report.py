@@ -59,7 +59,8 @@ layers at 1e-4 by Adam on clean pictures; every other row changes one thing.
     "rank": """## Whether `tk.rank` foretells training
 
 Each candidate is trained in full at 128 x 128: from a source by a solved head and ten epochs of
-all layers at 1e-4, from random weights ten epochs at 1e-3. A pair of candidates counts if the
+all layers at 1e-4; from random weights in the better of two ways, that one on a network whose
+normalisation is calibrated, or ten epochs of all layers at 1e-3. A pair of candidates counts if the
 intervals of their accuracies lie apart. Kendall's tau is weighted, the best candidates counting
 most. *By size* is what the number of parameters foretells.
 """,

@@ -13,7 +13,7 @@ from check_cases import COUNT, LABELS, OFF, SIDE, edges, network
 import transferkit as tk
 from transferkit import _keras
 from transferkit.check import TransferCheck, probing, training
-from transferkit.check.probing import Probe, _measured, _shrunk, calibrated
+from transferkit.check.probing import Probe, _measured, _shrunk
 from transferkit.check.training import from_nothing, shortened
 from transferkit.check.verdict import compared, compared_runs, judged
 from transferkit.errors import DataError, SpecError, UnknownNameError
@@ -181,8 +181,7 @@ def test_the_same_seed_gives_the_same_check(stripes: tk.data.Data) -> None:
 
 
 def test_a_random_networks_statistics_are_those_of_the_pictures(stripes: tk.data.Data) -> None:
-    drawn_body, split = loaded(Source(network(edges()), None), stripes.train, seed=1)
-    body: Any = calibrated(drawn_body, split)
+    body, _ = loaded(Source(network(edges()), None), stripes.train, seed=1)
     pixels = np.asarray(stripes.train.pixels(), np.float32)
     until = keras.Model(body.network.inputs[0], body.network.get_layer("norm").output)
     made = np.asarray(until(pixels, training=True))

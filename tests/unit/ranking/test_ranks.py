@@ -12,6 +12,7 @@ import transferkit as tk
 from transferkit import _keras, transferability
 from transferkit.errors import SpecError, UnknownNameError
 from transferkit.ranking import Ranking
+from transferkit.ranking.extracting import Source, embedded, loaded
 from transferkit.ranking.scoring import parts, scored
 from transferkit.spec import BackboneNetwork
 
@@ -143,6 +144,18 @@ def test_two_weights_of_one_backbone_are_told_apart(photos: tk.data.Data, tmp_pa
     models = [tk.TransferModel("MobileNet", weights=w) for w in (None, path)]
     found = tk.rank(models, sized, scores=("ridge",), verbose=0)
     assert sorted(found.names) == ["keras:MobileNet (mine.weights.h5)", "keras:MobileNet (random)"]
+
+
+def test_a_network_without_weights_is_calibrated() -> None:
+    """As it is drawn its statistics are 0 and 1, and its vectors smaller by the block."""
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 32, 32, 3), dtype=np.uint8)
+    split = tk.data.from_arrays(pixels, [0, 1] * 4, val=0).train
+    body, sized = loaded(Source("keras:MobileNetV2", None), split, seed=0)
+    norm = body.network.get_layer("Conv_1_bn")
+    assert float(norm.moving_variance.numpy().mean()) != pytest.approx(1.0, abs=0.1)
+    assert norm.momentum == 0.999, "that is for a training to change"
+    vectors = embedded(body, sized, tk.Engine(cache=False), 0).vectors
+    assert np.asarray(vectors, np.float32).std() > 0.05
 
 
 def test_numbers_and_labels_have_scores_of_their_own(photos: tk.data.Data) -> None:
