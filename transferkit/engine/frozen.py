@@ -8,6 +8,7 @@ from typing import Any
 
 from transferkit.cache import Store
 from transferkit.engine import features as kept
+from transferkit.engine import remembered
 from transferkit.engine.choices import PrefixChoice
 from transferkit.engine.cut import Cut
 from transferkit.engine.features import PIXELS, Features, Prefix
@@ -139,7 +140,7 @@ class Frozen:
         if self.store is None:
             return None
         found = kept.find(self.store, self._prefix(identity), cut, pictures)
-        if found is None and self._check(cut, pictures):
+        if found is None and self._gives_way(self.store, identity, cut, pictures):
             found = kept.find(self.store, self._prefix(identity), cut, pictures)
         return found or self._extracted(self.store, identity, cut, pictures, also)
 
@@ -159,6 +160,23 @@ class Frozen:
                 return self._extracted(store, identity, cut, pictures, ())
             self._notes.append(f"not kept, but computed in every epoch: {error}")
             return None
+
+    def _gives_way(self, store: Store, identity: Identity, cut: Cut, pictures: Pictures) -> bool:
+        """Whether another choice has to be taken, as an earlier run or a check now says."""
+        if any(cut.lies_within(other) for other in self._passed):
+            return False
+        how = (self.choice, self.engine, self.machine)
+        key = remembered.key_of(self._prefix(identity), cut, pictures, *how)
+        if found := remembered.recall(store, key):
+            self.choice, notes = found
+            self._notes += notes
+            self._passed.append(cut)
+            return True
+        before = len(self._notes)
+        gave_way = self._check(cut, pictures)
+        if gave_way:
+            remembered.keep(store, key, self.choice, self._notes[before:])
+        return gave_way
 
     def _check(self, cut: Cut, pictures: Pictures) -> bool:
         """Hold the compiled prefix against the plain one, once; True if the choice gave way.

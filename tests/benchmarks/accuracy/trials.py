@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -71,10 +71,6 @@ class Store:
         """The trials of a row by their seeds, in order."""
         found = self.tables.get(table, {}).get(row, {})
         return {seed: Trial(**found[str(seed)]) for seed in sorted(map(int, found))}
-
-    def rows(self, table: str) -> Iterator[str]:
-        """The rows of a table that have a trial."""
-        yield from self.tables.get(table, {})
 
 
 def _text(tables: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:

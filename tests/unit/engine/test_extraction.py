@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +11,12 @@ import pytest
 
 import transferkit as tk
 from transferkit import _keras
-from transferkit.engine import extraction, forward
+from transferkit.augment import Pipeline
+from transferkit.engine import extraction, forward, frozen, machine
+from transferkit.engine.choices import PrefixChoice
 from transferkit.engine.forward.check import Problem
+from transferkit.engine.pictures import Pictures
+from transferkit.engine.program import read
 from transferkit.errors import BackboneError
 
 keras = _keras.keras()
@@ -70,3 +76,66 @@ def test_a_compiled_network_that_is_not_trusted_gives_way_to_the_plain_one(
 def test_a_network_that_draws_random_numbers_is_refused() -> None:
     with pytest.raises(BackboneError, match="gives other numbers each time, though all its layers"):
         extracted(network(Draws()))
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The rules say bfloat16, and every check, which is counted, float32 by TensorFlow."""
+    seen: list[str] = []
+
+    def in_float32(model: Any, samples: Any, **more: Any) -> forward.Prepared:
+        seen.append(model.name)
+        run = forward.compile_forward(model, precision="float32", xla=False, backend="tensorflow")
+        return forward.Prepared(run, ("features are off by 0.1 in bfloat16",))
+
+    said = PrefixChoice("bfloat16", "tensorflow", False)
+    monkeypatch.setattr(frozen, "prepare", in_float32)
+    monkeypatch.setattr(extraction, "choose_prefix", lambda *_: said)
+    return seen
+
+
+def test_a_choice_that_gave_way_is_not_checked_again(tmp_path: Path, checks: list[str]) -> None:
+    model, engine = network(), replace(F32, cache=tmp_path / "cache")
+
+    def vectors(pixels: Any = PIXELS) -> Any:
+        found = extraction.extract(model, pixels, kinds={"Conv2D"}, engine=engine)
+        return np.asarray(found.vectors)
+
+    first = vectors()
+    assert len(checks) == 1
+    np.testing.assert_array_equal(vectors(), first)
+    assert len(checks) == 1, "it is remembered, and the features lie under it"
+    assert sum("check" in each.about for each in tk.cache.info(tmp_path / "cache").entries) == 1
+    vectors(PIXELS[::-1])
+    assert len(checks) == 2, "other pictures may say otherwise"
+    model.layers[1].kernel.assign(model.layers[1].kernel * 2)
+    assert np.abs(vectors() - first).max() > 1e-3
+    assert len(checks) == 3, "and so may other weights"
+
+
+def test_another_machine_checks_for_itself(
+    tmp_path: Path, checks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, engine = network(), replace(F32, cache=tmp_path / "cache")
+    for name in ("here", "there", "here"):
+        it = replace(machine.machine(), name=name)
+        monkeypatch.setattr(extraction, "machine", lambda it=it: it)
+        extraction.extract(model, PIXELS, kinds={"Conv2D"}, engine=engine)
+    assert len(checks) == 2
+
+
+def test_what_was_noted_is_told_again_without_a_check(tmp_path: Path, checks: list[str]) -> None:
+    program, here = read(network()), machine.machine()
+    pictures = Pictures(PIXELS, np.zeros((40, 1), np.float32), Pipeline(()))
+    cut = extraction._whole(program)
+    assert cut is not None
+    notes: list[tuple[str, ...]] = []
+    for _ in range(2):
+        choice = PrefixChoice("bfloat16", "tensorflow", False)
+        store = tk.cache.Store(tmp_path / "cache")
+        layers = frozen.Frozen(program, choice, store, F32, here, len(pictures))
+        supply = layers.supply(cut, pictures, None, cached=True)
+        notes.append(supply.notes)
+        assert supply.choice == PrefixChoice("float32", "tensorflow", False)
+    assert notes[0] == notes[1] == ("features are off by 0.1 in bfloat16",)
+    assert len(checks) == 1
