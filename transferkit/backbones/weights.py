@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from transferkit import _keras
 from transferkit._types import KerasModel
 from transferkit.errors import (
     UnknownNameError,
@@ -22,6 +25,10 @@ __all__ = ["found", "is_path", "keras_home", "load_file", "load_named", "unknown
 _KERAS = (".weights.h5", ".h5", ".keras")
 _TORCH = (".safetensors", ".pth", ".pt", ".bin")
 _ENDINGS = (*_KERAS, *_TORCH)
+_KEPT = 128 * 2**20
+"""Bytes of a file's numbers that are kept: the trials of a search read one file over and over."""
+_last: dict[tuple[object, ...], list[np.ndarray[Any, Any]]] = {}
+"""The numbers of the file that was read last, by what it was and what it was read into."""
 
 
 def is_path(weights: str) -> bool:
@@ -62,7 +69,7 @@ def load_file(network: KerasModel, path: str) -> None:
     """Load a weight file into a bare network.
 
     A ``.keras`` archive gives its weights only; its configuration is never deserialised, because
-    that would run what it names.
+    that would run what it names. The file that was read last is not read again, unless it changed.
 
     Args:
         network: The bare network, built.
@@ -73,6 +80,10 @@ def load_file(network: KerasModel, path: str) -> None:
         WeightsError: If it is not a weight file of this network.
     """
     file = found(path)
+    key = _identity(network, file)
+    if key in _last:
+        _keras.set_weights(network, _last[key])
+        return
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a file with a top fits a network without
@@ -88,6 +99,23 @@ def load_file(network: KerasModel, path: str) -> None:
                 mend=_mend(file),
             )
         ) from error
+    values = [np.array(each) for each in network.get_weights()]
+    _last.clear()
+    if sum(each.nbytes for each in values) <= _KEPT:
+        _last[key] = values
+
+
+def _identity(network: KerasModel, file: Path) -> tuple[object, ...]:
+    """What was read, and into what."""
+    state = file.stat()
+    written = (
+        str(file.resolve()),
+        state.st_ino,
+        state.st_size,
+        state.st_mtime_ns,
+        state.st_ctime_ns,
+    )
+    return (*written, *((weight.path, tuple(weight.shape)) for weight in network.weights))
 
 
 def _mend(file: Path) -> str:

@@ -6,6 +6,7 @@ the same order. They take turns, five trials each.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import time
 from collections.abc import Iterator, Mapping
@@ -134,6 +135,7 @@ def search(setting: Setting) -> Result:
     if setting.small:
         photos = few(job.photos, setting.folder / "few")
         job = Job(photos, job.weights, side=32, epochs=1, block=1)
+    importlib.import_module("keras")  # the first arm would import it for both
     with setting.empty_cache() as cache:
         arms = {
             "mine": ours(job, setting.folder / "mine", cache),

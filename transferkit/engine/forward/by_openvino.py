@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,10 +14,10 @@ from transferkit import _keras
 from transferkit._optional import require
 from transferkit._types import KerasModel
 from transferkit.engine.forward.snapshot import Snapshot, as_array
-from transferkit.engine.forward.tracing import traced
+from transferkit.engine.forward.tracing import Traced, traced
 from transferkit.errors import SpecError, explain
 
-__all__ = ["OnOpenVINO", "on_openvino"]
+__all__ = ["Conversion", "OnOpenVINO", "on_openvino"]
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
@@ -66,30 +67,61 @@ class OnOpenVINO:
         return self.constants.unchanged()
 
 
-def on_openvino(model: KerasModel, *, precision: str) -> OnOpenVINO:
+class Conversion:
+    """A network traced and converted once, to be compiled in one precision after the other.
+
+    Args:
+        model: The network.
+    """
+
+    def __init__(self, model: KerasModel) -> None:
+        self.model = model
+
+    @cached_property
+    def graph(self) -> Traced:
+        """The traced network.
+
+        Raises:
+            SpecError: If what was traced is not all that it does.
+        """
+        graph = traced(self.model, constant_bytes=math.inf)
+        if graph.note:
+            raise _cannot(self.model, graph.note)
+        return graph
+
+    @cached_property
+    def converted(self) -> Any:
+        """OpenVINO's own form of it."""
+        return _openvino().convert_model(self.graph.function)
+
+
+def on_openvino(
+    model: KerasModel, *, precision: str, conversion: Conversion | None = None
+) -> OnOpenVINO:
     """Compile a network for OpenVINO; see `compile_forward`.
 
     Raises:
         MissingExtraError: If it is not installed.
         SpecError: If OpenVINO cannot run the network.
     """
-    openvino = require("openvino", extra="openvino", needed_for='Engine(prefix="openvino")')
-    graph = traced(model, constant_bytes=math.inf)
-    if graph.note:
-        raise _cannot(model, graph.note)
+    openvino, made = _openvino(), conversion or Conversion(model)
+    graph = made.graph
     settings = {
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
         "INFERENCE_NUM_THREADS": _keras.tf().config.threading.get_intra_op_parallelism_threads(),
         "ENABLE_CPU_PINNING": False,  # the threads that read pictures need the same cores
     }
     try:
-        converted = openvino.convert_model(graph.function)
-        compiled = openvino.Core().compile_model(converted, "CPU", settings)
+        compiled = openvino.Core().compile_model(made.converted, "CPU", settings)
     except Exception as error:  # its errors are RuntimeErrors and its own
         raise _cannot(model, str(error).strip().splitlines()[0]) from error
     dtypes = tuple(str(each.dtype) for each in model.inputs)
     names = tuple(each.name for each in graph.function.outputs)
     return OnOpenVINO(compiled, graph.constants, precision, dtypes, names)
+
+
+def _openvino() -> Any:
+    return require("openvino", extra="openvino", needed_for='Engine(prefix="openvino")')
 
 
 def _cannot(model: KerasModel, why: str) -> SpecError:

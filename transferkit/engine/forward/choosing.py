@@ -10,6 +10,7 @@ import numpy as np
 
 from transferkit._types import KerasModel
 from transferkit.engine import rules
+from transferkit.engine.forward.by_openvino import Conversion
 from transferkit.engine.forward.check import Plain, Problem
 from transferkit.engine.forward.compiling import Compiled, compile_forward
 from transferkit.engine.machine import Machine
@@ -63,11 +64,12 @@ def prepare(
     layers = rules.kinds(model)
     precision = rules.prefix_precision(engine, machine, layers)
     notes: tuple[str, ...] = (precision.why,) if _is_slower(engine, machine) else ()
-    plain = Plain.of(model, samples)
+    plain, conversion = Plain.of(model, samples), Conversion(model)
     for kind, backend in _candidates(precision.value, engine, machine, layers):
         xla = backend == "tensorflow" and _xla(engine, machine, layers, kind, images)
         try:
-            run = compile_forward(model, precision=kind, xla=xla, backend=backend)  # type: ignore[arg-type]
+            how: dict[str, Any] = {"precision": kind, "xla": xla, "backend": backend}
+            run = compile_forward(model, **how, conversion=conversion)
         except SpecError as error:
             if engine.prefix == "openvino":
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, Protocol
 
 from transferkit._types import KerasModel
-from transferkit.engine.forward.by_openvino import on_openvino
+from transferkit.engine.forward.by_openvino import Conversion, on_openvino
 from transferkit.engine.forward.by_tensorflow import on_tensorflow
 
 __all__ = ["Compiled", "compile_forward"]
@@ -43,6 +43,7 @@ def compile_forward(
     precision: Literal["float32", "bfloat16"] = "float32",
     xla: bool = False,
     backend: Literal["tensorflow", "openvino"] = "tensorflow",
+    conversion: Conversion | None = None,
 ) -> Compiled:
     """Compile a network in inference mode for batches of any size.
 
@@ -57,11 +58,12 @@ def compile_forward(
             be one that computes in bfloat16 (`transferkit.engine.rewrites`).
         xla: Whether XLA compiles it, once for each size of a batch; not with OpenVINO.
         backend: What runs it.
+        conversion: What OpenVINO has made of it before, for another precision.
 
     Raises:
         MissingExtraError: If OpenVINO is asked for and not installed.
         SpecError: If OpenVINO is asked for and cannot run the network.
     """
     if backend == "openvino":
-        return on_openvino(model, precision=precision)
+        return on_openvino(model, precision=precision, conversion=conversion)
     return on_tensorflow(model, precision=precision, xla=xla)
