@@ -27,6 +27,7 @@ EXTRAS = (
     "tests/contracts/test_torch_hub.py",
     "tests/contracts/test_trackers.py",
     "tests/unit/backbones/torch_hub",
+    "tests/unit/engine/forward",
     "tests/unit/tuning",
 )
 """Tests that are skipped, in part, where the packages that they are about are not installed."""
@@ -91,11 +92,15 @@ def run_pytest(session: nox.Session, *arguments: str) -> None:
 
 @nox.session(venv_backend="venv")  # PyTorch is gigabytes: pip takes it from where it is set up to
 def extras(session: nox.Session) -> None:
-    """The tests of what talks to packages that few install: trackers, search, KerasHub, PyTorch.
+    """The tests of what talks to packages that few install: OpenVINO, KerasHub, PyTorch, trackers.
 
     ``-- -m slow`` runs the slow ones: all presets and families, searches over several processes.
     """
-    packages = [EVERYTHING.replace("[", "[hub,mlflow,torch,tune,wandb,"), "timm", "torchvision"]
+    packages = [
+        EVERYTHING.replace("[", "[hub,mlflow,openvino,torch,tune,wandb,"),
+        "timm",
+        "torchvision",
+    ]
     session.install(*packages, *from_extra("dev", "pytest"))
     session.run("pytest", *EXTRAS, *session.posargs, env=ENVIRONMENT)
 
