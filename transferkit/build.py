@@ -82,7 +82,7 @@ def assemble(
     with seeded(seed):
         body = backbones.load(spec.backbone, input_shape=input_shape, weights=spec.weights)
         if spec.weights is None:
-            quicken_norms(body.network)
+            quicken_norms(body.network, body.table)
         bound = bind(spec, replace(target, strides=tuple(body.taps)))
         missing = [stride for stride in bound.needs if stride not in body.taps]
         if missing:
@@ -172,17 +172,23 @@ def thaw(network: KerasModel, moving: Mapping[str, Sequence[Any]]) -> None:
             _hold_in_inference(part)
 
 
-def quicken_norms(network: KerasModel) -> None:
-    """Let the statistics of random weights' normalisation arrive within tens of steps.
+def quicken_norms(network: KerasModel, table: LayerTable) -> None:
+    """Let the statistics of a random backbone's normalisation arrive within tens of steps.
 
     They begin at 0 and 1, which random weights do not give, and Keras' MobileNets move them by a
     thousandth in a step: after a hundred steps such a network, trained well, still predicts by
     statistics that are nowhere near, and so one class for all pictures. Their momentum becomes 0.9
     where it is more, as it is in PyTorch, so that a tenth is new in each step.
+
+    Args:
+        network: The backbone, or one that holds it.
+        table: The backbone's layers. Norms inside a SavedModel are not seen.
     """
-    for layer in network._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = min(layer.momentum, MOMENTUM)
+    by_name = _keras.named_layers(network)
+    for layer in filter(None, (by_name.get(row.name) for row in table)):
+        for part in layer._flatten_layers():
+            if isinstance(part, keras.layers.BatchNormalization):
+                part.momentum = min(part.momentum, MOMENTUM)
 
 
 def parameters(network: KerasModel) -> tuple[int, int]:

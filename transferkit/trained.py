@@ -489,7 +489,7 @@ class TrainedModel:
         """
         with build.seeded(checked_seed("untrained", seed)):
             network = keras.models.clone_model(self.network)
-        build.quicken_norms(network)
+        build.quicken_norms(network, self.table)
         return replace(
             self,
             network=network,

@@ -192,33 +192,34 @@ def test_verdicts_are_counted_against_the_true_sign(tmp_path: Path) -> None:
     assert "| case | not measured |" in cells
     assert "not measured." in cells.splitlines()[-1]
 
-    store.add("signs", "case", 0, trial([], "positive", gap=-0.2, low=-0.3, high=-0.1))
+    for seed in signs.seeds:
+        store.add("signs", "case", seed, trial([], "positive", gap=-0.2, low=-0.3, high=-0.1))
     for seed, told in enumerate(["positive"] * 18 + ["undecided", "negative"]):
         store.add("verdicts", "case", seed, trial([], told))
     for seed in range(400):
         told = "negative" if seed < 12 else "undecided"
         store.add("null", "draws", seed, trial([], told))
     text = "\n".join(report._planted([signs, verdicts, null], store))
-    assert "| positive | -0.200 (-0.300 to -0.100) | 18 of 20 | 1 of 20 | 1 negative," in text
+    assert "(-0.300 to -0.100) | 18 of 20 | 1 of 20 | 1 negative," in text
+    assert "| case | positive | -0.200 (-0.300 to -0.100); -0.200" in text
     # Clopper and Pearson: the chance of 12 or fewer of 400 is 5 % there.
     assert "12 of them (3.0%)" in text
     assert "at most 4.8% in the long run" in text
 
 
-def test_a_case_without_a_clear_sign_is_not_counted(tmp_path: Path) -> None:
-    truth = {0: trial([], "undecided", gap=0.0, low=-0.1, high=0.1)}
-    assert report._sign(truth)[0] == "none that is clear (undecided)"
-    assert report._counted(["none"], truth) == ("not counted", "", "1 none")
-
-
-def test_a_sign_is_clear_where_all_drawings_have_it(tmp_path: Path) -> None:
+def test_a_sign_is_clear_where_all_drawings_have_it() -> None:
     seen = [trial([], "positive", gap=-0.2, low=-0.3, high=-0.1) for _ in range(3)]
-    assert report._sign(dict(enumerate(seen)))[0] == "positive"
+    assert report._clear(dict(enumerate(seen)), 3) == "positive"
+    assert report._clear(dict(enumerate(seen[:2])), 3) == "", "one is not measured"
     seen[1] = trial([], "negative", gap=0.2, low=0.1, high=0.3)
-    told, gaps = report._sign(dict(enumerate(seen)))
+    mixed = dict(enumerate(seen))
+    assert report._clear(mixed, 3) == ""
+    told, gaps = report._sign(mixed, "")
     assert told == "none that is clear (positive, negative)"
     assert gaps.split("; ")[1] == "+0.200 (+0.100 to +0.300)"
-    assert report._counted(["positive"], dict(enumerate(seen)))[0] == "not counted"
+    assert report._counted(["none"], "") == ("not counted", "", "1 none")
+    undecided = {0: trial([], "undecided", gap=0.0, low=-0.1, high=0.1)}
+    assert report._clear(undecided, 1) == ""
 
 
 def test_pairs_count_where_intervals_lie_apart() -> None:

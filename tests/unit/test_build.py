@@ -144,6 +144,15 @@ def test_statistics_of_random_weights_arrive_within_tens_of_steps() -> None:
     assert control.network.get_layer("slow").momentum == 0.9
 
 
+def test_norms_of_a_head_move_as_they_were_made_to() -> None:
+    made = assembled(spec_of(slow_norm()))
+    normed = _keras.keras().layers.BatchNormalization(name="head_norm")(made.network.output)
+    whole = _keras.keras().Model(made.network.input, normed)
+    build.quicken_norms(whole, made.table)
+    momenta = [whole.get_layer(name).momentum for name in ("slow", "quick", "head_norm")]
+    assert momenta == [0.9, 0.5, 0.99]
+
+
 def test_statistics_that_a_source_brings_move_as_keras_has_it() -> None:
     made = assembled(spec_of(slow_norm())).network
     assert made.get_layer("slow").momentum == 0.999

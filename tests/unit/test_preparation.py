@@ -119,7 +119,9 @@ def test_rankings_and_checks_look_at_the_same_pictures(
     folder: Path, network: BackboneNetwork
 ) -> None:
     data, checkpoint = read(folder), Checkpoint(network)
-    assert loaded(Source(checkpoint, "newer"), data.train, seed=0)[1].fit == Crop(0.8, "bicubic")
+    assert loaded(Source(checkpoint, "newer"), data.train, seed=0, verb="rank")[1].fit == Crop(
+        0.8, "bicubic"
+    )
     given = {fit: read(folder, image_size=SIDE, fit=fit) for fit in ("crop", CROP)}
     found = tk.check_transfer(checkpoint, data, engine=OFF, inits=2, verbose=0)
     same, other = (

@@ -123,7 +123,7 @@ def test_its_norms_cannot_be_calibrated_for_a_random_control(journey: Any) -> No
     with pytest.raises(SpecError) as caught:
         tk.load(file, trust=True).check_transfer(data, verbose=0)
     assert str(caught.value) == (
-        "random weights: the normalisation of a SavedModel cannot be calibrated for random "
+        "check_transfer: the normalisation of a SavedModel cannot be calibrated for random "
         "weights, and a network that is not says nothing. Expected a backbone of keras:, or one of "
         "your own in Keras. Received: layers=['block_1.norm']. tk.rank([...], photos) compares "
         "sources with each other."

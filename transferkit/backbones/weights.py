@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable
@@ -99,23 +100,22 @@ def load_file(network: KerasModel, path: str) -> None:
                 mend=_mend(file),
             )
         ) from error
-    values = [np.array(each) for each in network.get_weights()]
     _last.clear()
-    if sum(each.nbytes for each in values) <= _KEPT:
-        _last[key] = values
+    if sum(_nbytes(each) for each in network.weights) <= _KEPT:
+        _last[key] = [np.array(each) for each in network.get_weights()]
 
 
 def _identity(network: KerasModel, file: Path) -> tuple[object, ...]:
     """What was read, and into what."""
-    state = file.stat()
-    written = (
-        str(file.resolve()),
-        state.st_ino,
-        state.st_size,
-        state.st_mtime_ns,
-        state.st_ctime_ns,
-    )
-    return (*written, *((weight.path, tuple(weight.shape)) for weight in network.weights))
+    seen = file.stat()
+    state = seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+    into = ((each.path, tuple(each.shape), str(each.dtype)) for each in network.weights)
+    return (str(file.resolve()), *state, *into)
+
+
+def _nbytes(weight: Any) -> int:
+    size: int = _keras.tf().as_dtype(weight.dtype).size
+    return int(math.prod(weight.shape)) * size
 
 
 def _mend(file: Path) -> str:

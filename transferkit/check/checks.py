@@ -49,10 +49,11 @@ def check_transfer(
     The same ridge probe is trained on the pooled features of the pretrained network and of the same
     network with random weights, several times. Each picture is measured by the probe of all others,
     exact leave-one-out, and those of validation by the probe of all. With few pictures much hangs
-    on which ones those are: if there are validation pictures, as many of each class are drawn from
-    both up to 20 times, the same for all networks, and a picture's loss is the mean. A random
-    network is not as drawn: its BatchNormalization layers get the statistics of one batch, without
-    which its features would be degenerate. It takes seconds for each network and no training.
+    on which ones those are: if there are validation pictures, and no groups, as many training
+    pictures of each class are drawn from both up to 20 times, the same for all networks, and a
+    picture's loss is the mean. A random network is not as drawn: its BatchNormalization layers get
+    the statistics of one batch, without which its features would be degenerate. It takes seconds
+    for each network and no training.
 
     The other tiers train: `inits` times from the source by the plan, and as often from random
     weights, by the same plan or, if that comes out better, with everything thawed for as many
@@ -64,8 +65,8 @@ def check_transfer(
         data: What `tk.data` read.
         tier: ``"probe"``; ``"curve"`` trains for a fifth of the plan's epochs, ``"full"`` for all.
         weights: The source, for what is no model; as `TransferModel` takes them.
-        split: Which pictures the probe is trained on; those of validation, if there are any, are
-            measured along with ``"train"`` alone.
+        split: Which pictures the probe is trained on; those of validation, if there are any, take
+            part with ``"train"`` alone.
         plan: How the source is trained; None for what `fit` would do.
         inits: How many random networks, or trainings of each arm: two or more.
         margin: How large a difference in risk is nothing to speak of, 0 or more.
@@ -77,7 +78,8 @@ def check_transfer(
         The verdict with its interval. It prints itself; `plot` draws it.
 
     Raises:
-        SpecError: If there is no source (``weights=None``), or a number makes no sense.
+        SpecError: If there is no source (``weights=None``), a number makes no sense, or the
+            network's normalisation is inside a SavedModel.
         DataError: If the split has fewer than four pictures.
         UnknownNameError: If there is no such split or tier.
         WeightsNotFoundError: If the weights cannot be found.
@@ -119,12 +121,14 @@ def check_transfer(
         how: dict[str, Any] = {"seed": seed, "engine": engine, "verbose": verbose}
         arms = _by_training(model, data, plan, tier, inits, **how)
         return checked(*arms, tier=tier, **about)
-    body, sized = loaded(source, chosen, seed=seed)
+    body, sized = loaded(source, chosen, seed=seed, verb="check_transfer")
     unseen = [data.val] if split == "train" and data.val is not None else []
     others = [each.prepared_for(source.info) for each in unseen]
     probe = Probe(sized, others, unseen=True, engine=engine, verbose=verbose)
     bare = Source(source.backbone, None)
-    twins = (loaded(bare, sized, seed=seed + number)[0] for number in range(inits))
+    twins = (
+        loaded(bare, sized, seed=seed + number, verb="check_transfer")[0] for number in range(inits)
+    )
     return probe.compared(body, twins, **about)
 
 

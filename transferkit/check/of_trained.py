@@ -86,7 +86,7 @@ def check_trained(
                 mend='TransferModel("keras:MobileNetV2", weights="imagenet").fit(photos)',
             )
         )
-    check_norms_are_seen(model.table)
+    check_norms_are_seen(model.table, verb="check_transfer")
     data = data.resized(model.image_size, fit=fit_from_config(model.about["fit"]))
     val = watched(data, tier)
     about: dict[str, Any] = {"margin": float(margin), "backbone": name, "weights": source}
@@ -113,6 +113,6 @@ def _random_twins(part: Part, train: Split, count: int, seed: int) -> Iterator[E
     for number in range(count):
         with build.seeded(seed + number):
             network = keras.models.clone_model(part.network)
-        calibrate(network, part.table, train)
+        calibrate(network, part.table, train, verb="check_transfer")
         build.freeze(network, part.table, freezing.backbone())
         yield Part(network, part.table, network.outputs[0])

@@ -37,7 +37,7 @@ class Probe:
     times, as many of each class, the same for every network. What is not drawn is measured, and
     what is drawn too, by the head of all others that were. Each network has the penalty that is
     best on what was not drawn: leave-one-out takes one far too large where a class has two
-    pictures, as it has one then.
+    pictures, as it has one then. Pictures in groups stay in their splits.
 
     Attributes:
         train: What it is trained on, at the networks' size.
@@ -79,41 +79,58 @@ class Probe:
         return self._losses([each.vectors for each in found])
 
     def _losses(self, features: Sequence[Array]) -> Array:
-        """Of each image a share of wrong answers, or one of the targets' variance."""
-        vectors = np.concatenate(features)
-        labels = np.concatenate([labels_of(each) for each in self._splits])
-        tried = [(each,) for each in PENALTIES] if self._drawing else [tuple(PENALTIES)]
-        lost, held_out = np.zeros((len(tried), len(labels))), np.zeros(len(tried))
-        times = np.zeros(len(labels))
-        for drawn in self._draws(labels):
-            known = labels[drawn]
+        """Of each image a share of wrong answers, or one of the training targets' variance."""
+        labels = [labels_of(each) for each in self._splits]
+        lose = self._once if self._draw_count == 1 else self._drawing
+        lost = lose(features, labels)
+        if labels[0].dtype.kind != "f":
+            return lost
+        spread = float(np.var(labels[0], axis=0).sum())
+        return lost / spread if spread > 0 else np.zeros(len(lost))
+
+    def _once(self, features: Sequence[Array], labels: Sequence[Array]) -> Array:
+        """By one head, its penalty chosen by leave-one-out."""
+        known = labels[0]
+        probe = ridge_probe(Statistics(features[0], known))
+        seen = [_lost(probe.right, known)] if self.unseen else []
+        for vectors, others in zip(features[1:], labels[1:], strict=True):
+            outputs = vectors @ probe.weights + probe.bias
+            seen.append(_lost(_measured(outputs, others, known), known))
+        return np.concatenate(seen)
+
+    def _drawing(self, features: Sequence[Array], labels: Sequence[Array]) -> Array:
+        """The mean over drawings, under the penalty that is best on what was not drawn."""
+        vectors, targets = np.concatenate(features), np.concatenate(labels)
+        penalties = sorted(PENALTIES, reverse=True)  # of equally good ones the largest
+        lost, held_out = np.zeros((len(penalties), len(targets))), np.zeros(len(penalties))
+        for drawn in self._draws(targets):
+            known = targets[drawn]
             statistics = Statistics(vectors[drawn], known)
-            rest = np.setdiff1d(np.arange(len(labels)), drawn)
-            for row, penalties in enumerate(tried):
-                probe = ridge_probe(statistics, penalties=penalties)
+            rest = np.setdiff1d(np.arange(len(targets)), drawn)
+            for row, penalty in enumerate(penalties):
+                probe = ridge_probe(statistics, penalties=(penalty,))
                 outputs = vectors[rest] @ probe.weights + probe.bias
-                missed = _lost(_measured(outputs, labels[rest], known), known)
+                missed = _lost(_measured(outputs, targets[rest], known), known)
                 lost[row, rest] += missed
+                lost[row, drawn] += _lost(probe.right, known)
                 held_out[row] += missed.sum()
-                if self.unseen:
-                    lost[row, drawn] += _lost(probe.right, known)
-            times[rest] += 1
-            times[drawn] += self.unseen
-        best: Array = lost[held_out.argmin()]
-        return best[times > 0] / times[times > 0]
+        best: Array = lost[held_out.argmin()] / self._draw_count
+        return best
 
     @property
-    def _drawing(self) -> bool:
-        return self.unseen and len(self.others) > 0
+    def _draw_count(self) -> int:
+        """How often training pictures are drawn."""
+        grouped = any(each.groups is not None for each in self._splits)
+        if grouped or not self.unseen or not self.others:
+            return 1
+        return max(1, min(DRAWS, DRAWN // len(self.train)))
 
     def _draws(self, labels: Array) -> Iterator[Array]:
         """The places of training pictures among all: first those of the split, then drawn ones."""
         first = np.arange(len(self.train))
         yield first
-        if not self._drawing:
-            return
         rng = np.random.default_rng(0)  # the source's risk does not hang on the check's seed
-        for _ in range(min(DRAWS, DRAWN // len(first)) - 1):
+        for _ in range(self._draw_count - 1):
             yield _drawn(labels, labels[first], rng)
 
 
@@ -130,11 +147,8 @@ def _drawn(labels: Array, like: Array, rng: np.random.Generator) -> Array:
 
 
 def _lost(measured: Array, known: Array) -> Array:
-    """From what `_measured` gives to a share of wrong answers, or one of the targets' variance."""
-    if known.dtype.kind != "f":
-        return np.asarray(1.0 - measured)
-    spread = float(np.var(known, axis=0).sum())
-    return measured / spread if spread > 0 else np.zeros(len(measured))
+    """From what `_measured` gives to what is lost: a share of wrong answers, a squared error."""
+    return np.asarray(measured if known.dtype.kind == "f" else 1.0 - measured)
 
 
 def _measured(outputs: Array, labels: Array, known: Array) -> Array:

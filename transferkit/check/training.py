@@ -155,7 +155,7 @@ def _controls(model: Control, data: Data, runs: int, seed: int, ready: bool) -> 
     for number in range(runs):
         control = model.untrained(seed + number)
         if ready:
-            calibrate(control.network, control.table, data.train)
+            calibrate(control.network, control.table, data.train, verb="check_transfer")
         yield control
 
 

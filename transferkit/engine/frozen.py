@@ -165,12 +165,13 @@ class Frozen:
         """Whether another choice has to be taken, as an earlier run or a check now says."""
         if any(cut.lies_within(other) for other in self._passed):
             return False
-        how = (self.choice, self.engine, self.machine)
-        key = remembered.key_of(self._prefix(identity), cut, pictures, *how)
+        rules = remembered.rules_of(self.engine, self.machine, self.images)
+        key = remembered.key_of(self._prefix(identity), cut, pictures, self.choice, rules)
         if found := remembered.recall(store, key):
             self.choice, notes = found
             self._notes += notes
             self._passed.append(cut)
+            self._made = {}  # what there is was made as was chosen before
             return True
         before = len(self._notes)
         gave_way = self._check(cut, pictures)

@@ -8,7 +8,7 @@ later run would check again only to find them.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -21,23 +21,38 @@ from transferkit.engine.pictures import Pictures
 from transferkit.errors import CacheError
 from transferkit.running import Engine
 
-__all__ = ["keep", "key_of", "recall"]
+__all__ = ["keep", "key_of", "recall", "rules_of"]
 
 _ARRAYS = {"checked": ((1,), "uint8")}
 
 
 def key_of(
-    prefix: Prefix, cut: Cut, pictures: Pictures, choice: PrefixChoice, engine: Engine, on: Machine
+    prefix: Prefix, cut: Cut, pictures: Pictures, choice: PrefixChoice, rules: Mapping[str, Any]
 ) -> str:
-    """The key of what a check comes to: of these weights, these pictures and this machine."""
-    asked = {
-        "choice": asdict(choice),
-        "precision": engine.precision,
-        "prefix": engine.prefix,
-        "machine": asdict(on),
-        **prefix.about,
-    }
+    """The key of what a check comes to.
+
+    Args:
+        prefix: The frozen layers, with their weights.
+        cut: Where they end.
+        pictures: What they were checked on.
+        choice: What the rules said.
+        rules: What the rules go by, JSON-ready: they say as well what comes next.
+    """
+    asked = {"choice": asdict(choice), **rules, **prefix.about}
     return prefix.identity.key(cut, {"check": asked, **pictures.parts})
+
+
+def rules_of(engine: Engine, on: Machine, images: int) -> dict[str, Any]:
+    """What the rules go by besides the network.
+
+    Args:
+        engine: What was asked for.
+        on: The machine.
+        images: How many pictures, views counted, pass through the frozen layers.
+    """
+    asked = {name: getattr(engine, name) for name in ("precision", "prefix", "xla")}
+    several = engine.strategy is not None
+    return {**asked, "strategy": several, "machine": asdict(on), "images": images}
 
 
 def recall(store: Store, key: str) -> tuple[PrefixChoice, tuple[str, ...]] | None:

@@ -134,7 +134,7 @@ def split_of(data: Data, name: str, *, verb: str) -> Split:
     )
 
 
-def loaded(source: Source, split: Split, *, seed: int) -> tuple[Backbone, Split]:
+def loaded(source: Source, split: Split, *, seed: int, verb: str) -> tuple[Backbone, Split]:
     """The backbone, all of it frozen, and the split as it takes its pictures.
 
     Without weights it is a random network, calibrated on the split.
@@ -148,7 +148,7 @@ def loaded(source: Source, split: Split, *, seed: int) -> tuple[Backbone, Split]
         shape = (*size, split.channels)
         body = backbones.load(source.backbone, input_shape=shape, weights=source.weights)
     if source.weights is None:
-        calibrate(body.network, body.table, sized)
+        calibrate(body.network, body.table, sized, verb=verb)
     build.freeze(body.network, body.table, freezing.backbone())
     return body, sized
 

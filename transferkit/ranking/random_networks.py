@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -19,40 +20,52 @@ CALIBRATION = 64
 """Pictures that set the statistics of a random network's normalisation."""
 
 
-def calibrate(network: KerasModel, table: LayerTable, split: Split) -> None:
+def calibrate(network: KerasModel, table: LayerTable, split: Split, *, verb: str) -> None:
     """Set the normalisation of a random network to the statistics of some pictures.
 
     As it is drawn its features would be degenerate, and every source would seem to help.
 
+    Args:
+        network: The backbone, or one that holds it.
+        table: The backbone's layers.
+        split: The pictures.
+        verb: Who asks, for the error.
+
     Raises:
         SpecError: If its norms are inside a SavedModel, where nobody can set their momentum.
     """
-    check_norms_are_seen(table)
-    if not _norms(network):
+    check_norms_are_seen(table, verb=verb)
+    by_name = _keras.named_layers(network)
+    held = [row.name for row in table if row.name in by_name and _norms(by_name[row.name])]
+    if not held:
         return
-    others = ~select.kind("BatchNormalization")
-    build.freeze(network, table, freezing.only(others, batch_norm="train"))
+    norms = select.where(f"^(?:{'|'.join(map(re.escape, held))})$")
+    build.freeze(network, table, freezing.all_but(norms, batch_norm="train"))
     set_statistics(network, split.pixels())
 
 
-def check_norms_are_seen(table: LayerTable) -> None:
+def check_norms_are_seen(table: LayerTable, *, verb: str) -> None:
     """Refuse a network whose norms are inside a SavedModel.
 
     Raises:
         SpecError: If they are.
     """
     hidden = [row.name for row in table if row.kind == "StatisticsScope"]
-    if hidden:
-        raise SpecError(
-            explain(
-                "random weights",
-                "the normalisation of a SavedModel cannot be calibrated for random weights, and "
-                "a network that is not says nothing",
-                expected="a backbone of keras:, or one of your own in Keras",
-                received={"layers": hidden},
-                mend="tk.rank([...], photos) compares sources with each other.",
-            )
+    if not hidden:
+        return
+    checking = verb == "check_transfer"
+    raise SpecError(
+        explain(
+            verb,
+            "the normalisation of a SavedModel cannot be calibrated for random weights, and "
+            "a network that is not says nothing",
+            expected="a backbone of keras:, or one of your own in Keras",
+            received={"layers": hidden},
+            mend="tk.rank([...], photos) compares sources with each other."
+            if checking
+            else 'weights="pretrained" takes those that it has.',
         )
+    )
 
 
 def set_statistics(network: KerasModel, pixels: Any) -> None:
@@ -72,6 +85,7 @@ def set_statistics(network: KerasModel, pixels: Any) -> None:
         norm.momentum = momentum
 
 
-def _norms(network: KerasModel) -> list[Any]:
+def _norms(layer: Any) -> list[Any]:
+    """The norms in a layer or a network, itself included."""
     kind = _keras.keras().layers.BatchNormalization
-    return [layer for layer in network._flatten_layers() if isinstance(layer, kind)]
+    return [part for part in layer._flatten_layers() if isinstance(part, kind)]

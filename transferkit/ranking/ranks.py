@@ -128,7 +128,8 @@ def rank_layers(
         A row for each block; its parameters are those up to it.
 
     Raises:
-        SpecError: If a score does not fit the labels.
+        SpecError: If a score does not fit the labels, or ``weights=None`` is said of a SavedModel
+            with normalisation in it.
         BackboneError: If the backbone cannot take the pictures.
         WeightsNotFoundError: If its weights cannot be found.
     """
@@ -138,7 +139,7 @@ def rank_layers(
     names = checked(scores, verb="rank_layers", classes=labels.dtype.kind != "f")
     seed = checked_seed("rank_layers", seed)
     source = source_of(backbone, weights, verb="rank_layers")
-    body, sized = loaded(source, chosen_split, seed=seed)
+    body, sized = loaded(source, chosen_split, seed=seed, verb="rank_layers")
     found, places = layered(body, sized, as_engine(engine), verbose)
     sizes = np.zeros(len(places), np.int64)
     for layer in body.table:
@@ -167,7 +168,7 @@ def _row(
     verbose: int,
 ) -> Candidate:
     try:
-        body, sized = loaded(source, split, seed=seed)
+        body, sized = loaded(source, split, seed=seed, verb="rank")
         found = embedded(body, sized, engine, verbose)
         values = scored(found.vectors, labels, scores, seed=seed)
     except TransferKitError as error:

@@ -75,7 +75,7 @@ def trained(model: TransferModel, data: Data, test: Split, seed: int) -> Trial:
         data, tk.Plan((tk.Phase(EPOCHS, tk.freeze.nothing(batch_norm="train")),)), **how
     )
     drawn = grown.untrained(seed)
-    calibrate(drawn.network, drawn.table, data.train)
+    calibrate(drawn.network, drawn.table, data.train, verb="rank")
     ways = {
         "all layers from the start": right_of(grown, test),
         "a solved head first": right_of(drawn.fit(data, plan, **how), test),

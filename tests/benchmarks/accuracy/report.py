@@ -161,7 +161,8 @@ def _planted(tables: Sequence[Table], store: Store) -> Lines:
     for case in signs.rows:
         truth = store.trials(signs.name, case)
         found = [trial.told for trial in store.trials(verdicts.name, case).values()]
-        cells.append((case, *_sign(truth), *_counted(found, truth)))
+        sign = _clear(truth, len(signs.seeds))
+        cells.append((case, *_sign(truth, sign), *_counted(found, sign)))
     header = (
         "source and target",
         "true sign",
@@ -175,27 +176,27 @@ def _planted(tables: Sequence[Table], store: Store) -> Lines:
         yield f"\n{_null([trial.told for trial in store.trials(null.name, row).values()])}"
 
 
-def _sign(truth: Mapping[int, Trial]) -> tuple[str, str]:
+def _sign(truth: Mapping[int, Trial], sign: str) -> tuple[str, str]:
     if not truth:
         return "not measured", ""
     seen = list(truth.values())
     told = ", ".join(dict.fromkeys(trial.told for trial in seen))
     gaps = [Gap(*(trial.numbers[name] for name in ("gap", "low", "high"))) for trial in seen]
-    return _clear(truth) or f"none that is clear ({told})", "; ".join(map(str, gaps))
+    return sign or f"none that is clear ({told})", "; ".join(map(str, gaps))
 
 
-def _clear(truth: Mapping[int, Trial]) -> str:
-    """The sign that every drawing of the case has, or nothing."""
+def _clear(truth: Mapping[int, Trial], drawings: int) -> str:
+    """The sign that every drawing of the case has, or nothing, as long as one is not measured."""
     found = {trial.told for trial in truth.values()}
-    return next(iter(found)) if len(found) == 1 and found <= set(_OPPOSITE) else ""
+    clear = len(truth) == drawings and len(found) == 1 and found <= set(_OPPOSITE)
+    return next(iter(found)) if clear else ""
 
 
 _OPPOSITE = {"positive": "negative", "negative": "positive"}
 
 
-def _counted(found: Sequence[str], truth: Mapping[int, Trial]) -> tuple[str, str, str]:
+def _counted(found: Sequence[str], sign: str) -> tuple[str, str, str]:
     words = ", ".join(f"{found.count(each)} {each}" for each in sorted(set(found)))
-    sign = _clear(truth)
     if not found or not sign:
         return "not counted", "", words
     total = len(found)

@@ -12,6 +12,7 @@ import pytest
 import transferkit as tk
 from transferkit import _keras
 from transferkit.augment import Pipeline
+from transferkit.cache import Store
 from transferkit.engine import extraction, forward, frozen, machine
 from transferkit.engine.choices import PrefixChoice
 from transferkit.engine.forward.check import Problem
@@ -124,6 +125,35 @@ def test_another_machine_checks_for_itself(
     assert len(checks) == 2
 
 
+@pytest.mark.parametrize("other", [{"xla": False}, {"prefix": "auto"}, {"precision": "auto"}])
+def test_another_engine_checks_for_itself(
+    tmp_path: Path, checks: list[str], other: dict[str, Any]
+) -> None:
+    """What is tried where the rules' choice fails is what that engine allows."""
+    model = network()
+    for engine in (F32, replace(F32, **other), F32):
+        kept = replace(engine, cache=tmp_path / "cache")
+        extraction.extract(model, PIXELS, kinds={"Conv2D"}, engine=kept)
+    assert len(checks) == 2
+
+
+def test_what_was_compiled_before_a_choice_gave_way_is_not_used(
+    tmp_path: Path, checks: list[str]
+) -> None:
+    program, here = read(network()), machine.machine()
+    cut = extraction._whole(program)
+    assert cut is not None
+    pictures = Pictures(PIXELS, np.zeros((40, 1), np.float32), Pipeline(()))
+    store, said = Store(tmp_path / "cache"), PrefixChoice("bfloat16", "tensorflow", False)
+    for _ in range(2):
+        layers = frozen.Frozen(program, said, store, F32, here, len(pictures))
+        stale: Any = object()
+        layers._made[(0,), cut.tensors] = stale
+        assert layers.supply(cut, pictures, None, cached=True).choice.precision == "float32"
+        assert stale not in layers._made.values()
+    assert len(checks) == 1
+
+
 def test_what_was_noted_is_told_again_without_a_check(tmp_path: Path, checks: list[str]) -> None:
     program, here = read(network()), machine.machine()
     pictures = Pictures(PIXELS, np.zeros((40, 1), np.float32), Pipeline(()))
@@ -132,7 +162,7 @@ def test_what_was_noted_is_told_again_without_a_check(tmp_path: Path, checks: li
     notes: list[tuple[str, ...]] = []
     for _ in range(2):
         choice = PrefixChoice("bfloat16", "tensorflow", False)
-        store = tk.cache.Store(tmp_path / "cache")
+        store = Store(tmp_path / "cache")
         layers = frozen.Frozen(program, choice, store, F32, here, len(pictures))
         supply = layers.supply(cut, pictures, None, cached=True)
         notes.append(supply.notes)

@@ -17,6 +17,7 @@ from transferkit.ranking.scoring import parts, scored
 from transferkit.spec import BackboneNetwork
 
 keras = _keras.keras()
+Layer: Any = keras.layers.Layer
 Array = np.ndarray[Any, Any]
 SIDE, COUNT = 16, 40
 LABELS = np.arange(COUNT) % 2
@@ -150,12 +151,33 @@ def test_a_network_without_weights_is_calibrated() -> None:
     """As it is drawn its statistics are 0 and 1, and its vectors smaller by the block."""
     pixels = np.random.default_rng(0).integers(0, 255, (8, 32, 32, 3), dtype=np.uint8)
     split = tk.data.from_arrays(pixels, [0, 1] * 4, val=0).train
-    body, sized = loaded(Source("keras:MobileNetV2", None), split, seed=0)
+    body, sized = loaded(Source("keras:MobileNetV2", None), split, seed=0, verb="rank")
     norm = body.network.get_layer("Conv_1_bn")
     assert float(norm.moving_variance.numpy().mean()) != pytest.approx(1.0, abs=0.1)
     assert norm.momentum == 0.999, "that is for a training to change"
     vectors = embedded(body, sized, tk.Engine(cache=False), 0).vectors
     assert np.asarray(vectors, np.float32).std() > 0.05
+
+
+class Block(Layer):
+    """A norm of its own inside."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.conv, self.norm = keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization()
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        return self.norm(self.conv(inputs), training=training)
+
+
+def test_norms_inside_a_layer_of_ones_own_are_calibrated_too(photos: tk.data.Data) -> None:
+    pixels = keras.Input((16, 16, 3))
+    body = keras.Model(pixels, Block(name="block")(pixels))
+    own = tk.backbones.from_keras(body, preprocessing="unit")
+    drawn, _ = loaded(Source(own, None), photos.train, seed=0, verb="rank")
+    norm = drawn.network.layers[-1].norm
+    assert norm.moving_mean.numpy().any()
+    assert not norm.trainable
 
 
 def test_numbers_and_labels_have_scores_of_their_own(photos: tk.data.Data) -> None:

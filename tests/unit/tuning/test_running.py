@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from searched import BODY, ENGINE, fits_take_no_time, needs_keras_tuner, photos,
 
 import transferkit as tk
 from transferkit.tuning.results import Budget
-from transferkit.tuning.running import ended, shared
+from transferkit.tuning.running import _collecting_only_what_is_new, ended, shared
 
 
 @pytest.fixture
@@ -91,3 +92,34 @@ def test_what_keras_tuner_writes_down_is_not_needed_to_go_on(tmp_path: Path) -> 
         path.write_text("{")
     again = searched(max_trials=2, directory=tmp_path)
     assert again.trials == found.trials
+
+
+@pytest.fixture
+def unfrozen() -> None:
+    """Whatever a package has frozen is thawed."""
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("unfrozen")
+def test_what_was_there_before_a_search_is_left_out_of_its_collections() -> None:
+    counts = []
+
+    def broken_off() -> None:
+        with _collecting_only_what_is_new():
+            counts.append(gc.get_freeze_count())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
+    assert counts[0] > 0 == gc.get_freeze_count()
+
+
+@pytest.mark.usefixtures("unfrozen")
+def test_what_somebody_else_froze_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        with _collecting_only_what_is_new():
+            pass
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()

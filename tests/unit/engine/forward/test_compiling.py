@@ -7,6 +7,7 @@ import pytest
 
 from transferkit import _keras
 from transferkit.engine.forward import compile_forward
+from transferkit.engine.forward.by_openvino import Conversion
 from transferkit.engine.forward.by_tensorflow import on_tensorflow
 from transferkit.engine.forward.tracing import traced
 from transferkit.engine.machine import machine
@@ -170,6 +171,28 @@ def test_what_openvino_cannot_run_is_an_error(pixels: Array) -> None:
     network = keras.Sequential([keras.Input((16, 16, 3)), Drawing()])
     with pytest.raises(SpecError, match=r"OpenVINO cannot run .* \(the network keeps a state"):
         compile_forward(network, backend="openvino")
+
+
+def test_openvino_converts_once_for_both_precisions(
+    network: Any, pixels: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openvino = pytest.importorskip("openvino")
+    asked: list[Any] = []
+    usual = openvino.convert_model
+
+    def watched(given: Any) -> Any:
+        asked.append(given)
+        return usual(given)
+
+    monkeypatch.setattr(openvino, "convert_model", watched)
+    conversion = Conversion(network)
+    for precision in ("bfloat16", "float32"):
+        how: Any = {"precision": precision, "backend": "openvino", "conversion": conversion}
+        run = compile_forward(network, **how)
+        assert run.precision == precision
+    assert len(asked) == 1
+    for one, other in zip(run(pixels), plain(network, pixels), strict=True):
+        assert off(one, other) < 1e-5
 
 
 def test_an_operation_that_openvino_lacks_is_an_error() -> None:
