@@ -86,7 +86,8 @@ def bench(session: nox.Session) -> None:
 
 def run_pytest(session: nox.Session, *arguments: str) -> None:
     """Install the package as a user would, and run pytest on it."""
-    session.install(EVERYTHING, *from_extra("dev", "pytest", "pytest-cov"))
+    plug_ins = "pip"  # a test installs one; uv's environments have none
+    session.install(EVERYTHING, plug_ins, *from_extra("dev", "pytest", "pytest-cov"))
     session.run("pytest", *arguments, *session.posargs, env=ENVIRONMENT)
 
 
