@@ -214,7 +214,8 @@ def test_a_sign_is_clear_where_all_drawings_have_it() -> None:
     seen[1] = trial([], "negative", gap=0.2, low=0.1, high=0.3)
     mixed = dict(enumerate(seen))
     assert report._clear(mixed, 3) == ""
-    told, gaps = report._sign(mixed, "")
+    assert report._sign(mixed, 4)[0] == "positive, negative in 3 of 4, the others not measured"
+    told, gaps = report._sign(mixed, 3)
     assert told == "none that is clear (positive, negative)"
     assert gaps.split("; ")[1] == "+0.200 (+0.100 to +0.300)"
     assert report._counted(["none"], "") == ("not counted", "", "1 none")
@@ -230,6 +231,7 @@ def test_pairs_count_where_intervals_lie_apart() -> None:
     assert tau == pytest.approx(stats.weightedtau([0.9, 0.88, 0.5], [3, 1, 2]).statistic)
     assert ranks.ordered(trained, {"a": 3.0, "b": 2.0, "c": 1.0})[0] == 2
     assert ranks.ordered(trained, {"a": 1.0, "b": 1.0, "c": 1.0})[0] == 0
+    assert ranks.ordered(trained, {"a": 1 + 2e-15, "b": 1 + 1e-15, "c": 1.0})[0] == 0
 
 
 # ------------------------------------------------------------------------------- material

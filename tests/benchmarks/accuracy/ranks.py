@@ -105,13 +105,14 @@ def ordered(
     from scipy import stats
 
     names = list(accuracies)
+    told = {name: float(f"{scores[name]:.6g}") for name in names}  # rounding puts none in order
     right = total = 0
     for one, other in combinations(names, 2):
         (_, low, high), (_, other_low, other_high) = accuracies[one], accuracies[other]
         if low > other_high or other_low > high:
             total += 1
             better = low > other_high
-            right += (scores[one] > scores[other]) == better and scores[one] != scores[other]
+            right += (told[one] > told[other]) == better and told[one] != told[other]
     means = [accuracies[name][0] for name in names]
-    tau = stats.weightedtau(means, [scores[name] for name in names])
+    tau = stats.weightedtau(means, [told[name] for name in names])
     return right, total, float(tau.statistic)

@@ -161,8 +161,8 @@ def _planted(tables: Sequence[Table], store: Store) -> Lines:
     for case in signs.rows:
         truth = store.trials(signs.name, case)
         found = [trial.told for trial in store.trials(verdicts.name, case).values()]
-        sign = _clear(truth, len(signs.seeds))
-        cells.append((case, *_sign(truth, sign), *_counted(found, sign)))
+        drawings = len(signs.seeds)
+        cells.append((case, *_sign(truth, drawings), *_counted(found, _clear(truth, drawings))))
     header = (
         "source and target",
         "true sign",
@@ -176,13 +176,15 @@ def _planted(tables: Sequence[Table], store: Store) -> Lines:
         yield f"\n{_null([trial.told for trial in store.trials(null.name, row).values()])}"
 
 
-def _sign(truth: Mapping[int, Trial], sign: str) -> tuple[str, str]:
+def _sign(truth: Mapping[int, Trial], drawings: int) -> tuple[str, str]:
     if not truth:
         return "not measured", ""
     seen = list(truth.values())
     told = ", ".join(dict.fromkeys(trial.told for trial in seen))
     gaps = [Gap(*(trial.numbers[name] for name in ("gap", "low", "high"))) for trial in seen]
-    return sign or f"none that is clear ({told})", "; ".join(map(str, gaps))
+    missing = f"{told} in {len(seen)} of {drawings}, the others not measured"
+    unclear = missing if len(seen) < drawings else f"none that is clear ({told})"
+    return _clear(truth, drawings) or unclear, "; ".join(map(str, gaps))
 
 
 def _clear(truth: Mapping[int, Trial], drawings: int) -> str:
