@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -151,7 +152,8 @@ def _orders(
     for score in ranks.SCORES:
         values = {name: scores[name][score] for name in accuracies}
         right, total, tau = ranks.ordered(accuracies, values)
-        yield (score, f"{right} of {total}", f"{tau:.2f}")
+        told = "all alike" if math.isnan(tau) else f"{tau:.2f}"
+        yield (score, f"{right} of {total}", told)
 
 
 def _planted(tables: Sequence[Table], store: Store) -> Lines:
