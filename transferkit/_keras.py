@@ -96,6 +96,12 @@ def named_layers(network: Any) -> dict[str, Any]:
     return {each.name: each for layer in network.layers for each in (layer, *parts(layer))}
 
 
+def norms(layer: Any) -> list[Any]:
+    """The BatchNormalization in a layer or a network, itself included."""
+    kind = keras().layers.BatchNormalization
+    return [part for part in layer._flatten_layers() if isinstance(part, kind)]
+
+
 @contextlib.contextmanager
 def fresh_names() -> Iterator[None]:
     """Within it, Keras names layers as it would in a process that has just begun.

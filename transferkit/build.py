@@ -186,9 +186,8 @@ def quicken_norms(network: KerasModel, table: LayerTable) -> None:
     """
     by_name = _keras.named_layers(network)
     for layer in filter(None, (by_name.get(row.name) for row in table)):
-        for part in layer._flatten_layers():
-            if isinstance(part, keras.layers.BatchNormalization):
-                part.momentum = min(part.momentum, MOMENTUM)
+        for norm in _keras.norms(layer):
+            norm.momentum = min(norm.momentum, MOMENTUM)
 
 
 def parameters(network: KerasModel) -> tuple[int, int]:

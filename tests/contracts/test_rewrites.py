@@ -1,6 +1,6 @@
 """What holds for every rewrite on every backbone of ``keras:``: the plain model's results.
 
-One small network is compared in the usual run, those that hold the other kinds of layers in the
+One small network is compared in the usual run, three that hold most other kinds of layers in the
 slow one, and all others of the table in the exhaustive one.
 """
 

@@ -36,7 +36,7 @@ def calibrate(network: KerasModel, table: LayerTable, split: Split, *, verb: str
     """
     check_norms_are_seen(table, verb=verb)
     by_name = _keras.named_layers(network)
-    held = [row.name for row in table if row.name in by_name and _norms(by_name[row.name])]
+    held = [row.name for row in table if row.name in by_name and _keras.norms(by_name[row.name])]
     if not held:
         return
     norms = select.where(f"^(?:{'|'.join(map(re.escape, held))})$")
@@ -75,7 +75,7 @@ def set_statistics(network: KerasModel, pixels: Any) -> None:
         network: Any Keras model.
         pixels: ``pixels[indices]`` gives pictures as it takes them (n, height, width, channels).
     """
-    norms = _norms(network)
+    norms = _keras.norms(network)
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
@@ -83,9 +83,3 @@ def set_statistics(network: KerasModel, pixels: Any) -> None:
     network(np.asarray(pixels[chosen], np.float32), training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-
-
-def _norms(layer: Any) -> list[Any]:
-    """The norms in a layer or a network, itself included."""
-    kind = _keras.keras().layers.BatchNormalization
-    return [part for part in layer._flatten_layers() if isinstance(part, kind)]

@@ -47,8 +47,8 @@ def rank(
     `fit` of a head on that backbone finds them. A score says how the candidates compare on this
     data; none of them is right everywhere, so that the table shows the order by size and what each
     costs beside it, and how far chance may have moved a score. A network without weights has its
-    BatchNormalization calibrated on 64 pictures: as it is drawn, its features are another
-    picture of the pixels, far too small to be trained on and yet as good for a linear head.
+    BatchNormalization calibrated on 64 pictures: as it is drawn, its features are tiny and nearly
+    linear in the pixels, so that a linear head does well on them and training does not.
 
     Args:
         backbones: Names, backbones, or models, whose own weights count.
