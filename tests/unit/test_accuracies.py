@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from accuracy import command, ranks, recipes, report
+from accuracy import command, planted, ranks, recipes, report
 from accuracy.digit_nets import all_digits, untrained
 from accuracy.material import Drawn, digits, digits_source
 from accuracy.pairs import gap, level
@@ -18,6 +18,7 @@ from accuracy.ways import by_logistic, joined
 from rows import SkippedError
 
 import transferkit as tk
+from transferkit.check.verdict import compared_runs
 from transferkit.ranking.random_networks import set_statistics
 
 
@@ -182,6 +183,13 @@ def test_rows_stand_beside_their_base(tmp_path: Path) -> None:
     assert cells[2] == "| unseen | not measured |  |  |  |"
 
 
+def drawn(wrong_with: float, wrong_without: float, seed: int, images: int = 100) -> Trial:
+    """A drawing in which two trainings of each arm were wrong on so many pictures."""
+    rng = np.random.default_rng(seed)
+    shares = np.repeat([wrong_with, wrong_without], planted.TRAININGS)
+    return trial((rng.random((images, len(shares))) >= shares).T.ravel(), gap=0.0)
+
+
 def test_verdicts_are_counted_against_the_true_sign(tmp_path: Path) -> None:
     store = Store(tmp_path / "figures.json")
     signs, verdicts, null = (
@@ -189,38 +197,42 @@ def test_verdicts_are_counted_against_the_true_sign(tmp_path: Path) -> None:
         for name, row in (("signs", "case"), ("verdicts", "case"), ("null", "draws"))
     )
     cells = "\n".join(report._planted([signs, verdicts, null], store))
-    assert "| case | not measured |" in cells
+    assert "| case | 0 of 5 drawings measured |" in cells
     assert "not measured." in cells.splitlines()[-1]
 
     for seed in signs.seeds:
-        store.add("signs", "case", seed, trial([], "positive", gap=-0.2, low=-0.3, high=-0.1))
+        store.add("signs", "case", seed, drawn(0.1, 0.4, seed))
     for seed, told in enumerate(["positive"] * 18 + ["undecided", "negative"]):
         store.add("verdicts", "case", seed, trial([], told))
     for seed in range(400):
         told = "negative" if seed < 12 else "undecided"
         store.add("null", "draws", seed, trial([], told))
     text = "\n".join(report._planted([signs, verdicts, null], store))
-    assert "(-0.300 to -0.100) | 18 of 20 | 1 of 20 | 1 negative," in text
-    assert "| case | positive | -0.200 (-0.300 to -0.100); -0.200" in text
+    gap = planted.pooled(store.trials("signs", "case").values()).gap
+    assert f"| case | positive | {gap:+.3f} (" in text
+    assert ") | 18 of 20 | 1 of 20 | 1 negative," in text
     # Clopper and Pearson: the chance of 12 or fewer of 400 is 5 % there.
     assert "12 of them (3.0%)" in text
     assert "at most 4.8% in the long run" in text
 
 
-def test_a_sign_is_clear_where_all_drawings_have_it() -> None:
-    seen = [trial([], "positive", gap=-0.2, low=-0.3, high=-0.1) for _ in range(3)]
-    assert report._clear(dict(enumerate(seen)), 3) == "positive"
-    assert report._clear(dict(enumerate(seen[:2])), 3) == "", "one is not measured"
-    seen[1] = trial([], "negative", gap=0.2, low=0.1, high=0.3)
-    mixed = dict(enumerate(seen))
-    assert report._clear(mixed, 3) == ""
-    assert report._sign(mixed, 4)[0] == "positive, negative in 3 of 4, the others not measured"
-    told, gaps = report._sign(mixed, 3)
-    assert told == "none that is clear (positive, negative)"
-    assert gaps.split("; ")[1] == "+0.200 (+0.100 to +0.300)"
+def test_drawings_are_pooled_as_runs_on_the_same_pictures() -> None:
+    drawings = [drawn(0.1, 0.4, seed) for seed in range(4)]
+    lost = np.stack([1 - each.bits().reshape(4, 100) for each in drawings])
+    with_source, without = lost[:, :2].mean(axis=1), lost[:, 2:].mean(axis=1)
+    seen = planted.pooled(drawings)
+    told = seen.verdict, seen.gap, seen.low, seen.high
+    assert told == compared_runs(with_source, without, margin=0.02)
+    assert seen.gap == pytest.approx(-0.3, abs=0.05)
+
+
+def test_a_sign_is_told_when_every_drawing_is_measured() -> None:
+    against = {seed: drawn(0.5, 0.2, seed) for seed in range(3)}
+    assert report._sign(against, 3)[:2] == ("negative", "negative")
+    assert report._sign(against, 4) == ("", "3 of 4 drawings measured", "")
+    mixed = {0: drawn(0.5, 0.2, 0), 1: drawn(0.2, 0.5, 1), 2: drawn(0.3, 0.3, 2)}
+    assert report._sign(mixed, 3)[:2] == ("", "none that is clear (undecided)")
     assert report._counted(["none"], "") == ("not counted", "", "1 none")
-    undecided = {0: trial([], "undecided", gap=0.0, low=-0.1, high=0.1)}
-    assert report._clear(undecided, 1) == ""
 
 
 def test_pairs_count_where_intervals_lie_apart() -> None:

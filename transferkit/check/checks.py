@@ -9,19 +9,12 @@ import numpy as np
 
 from transferkit._types import PathLike, checked_seed, real, whole
 from transferkit.check.probing import Probe
-from transferkit.check.training import (
-    check_can_train,
-    lost_of,
-    lost_without,
-    shortened,
-    watched,
-    with_source,
-)
+from transferkit.check.training import lost_by_training
 from transferkit.check.verdict import Tier, TransferCheck, checked
 from transferkit.data import Data, Split
 from transferkit.data.bundle import check_data
 from transferkit.errors import DataError, SpecError, UnknownNameError, did_you_mean, explain
-from transferkit.plan import Plan, as_plan
+from transferkit.plan import Plan
 from transferkit.ranking.extracting import Source, loaded, source_of, split_of
 from transferkit.running import Engine, as_engine
 
@@ -119,7 +112,7 @@ def check_transfer(
     }
     if tier != "probe":
         how: dict[str, Any] = {"seed": seed, "engine": engine, "verbose": verbose}
-        arms = _by_training(model, data, plan, tier, inits, **how)
+        arms = lost_by_training(model, data, plan, tier, runs=inits, **how)
         return checked(*arms, tier=tier, **about)
     body, sized = loaded(source, chosen, seed=seed, verb="check_transfer")
     unseen = [data.val] if split == "train" and data.val is not None else []
@@ -130,19 +123,6 @@ def check_transfer(
         loaded(bare, sized, seed=seed + number, verb="check_transfer")[0] for number in range(inits)
     )
     return probe.compared(body, twins, **about)
-
-
-def _by_training(
-    model: Any, data: Data, plan: Plan | None, tier: Tier, runs: int, **how: Any
-) -> tuple[Array, Array]:
-    """The losses of models that were trained from the source, and of others from random weights."""
-    check_can_train(model, tier)
-    split = watched(data, tier)
-    chosen = as_plan(plan) or model.default_plan(data)
-    chosen = shortened(chosen) if tier == "curve" else chosen
-    trained = with_source(model, chosen, data, runs=runs, **how)
-    lost = np.stack([lost_of(each.evaluate(split)) for each in trained])
-    return lost, lost_without(trained[0], chosen, data, split, runs=runs, **how)
 
 
 def check_tier(tier: object, tiers: Sequence[str] = get_args(Tier)) -> None:

@@ -12,7 +12,7 @@ from transferkit import freeze as freezing
 from transferkit._types import KerasModel
 from transferkit.data import Data, Split
 from transferkit.errors import DataError, SpecError, explain
-from transferkit.plan import Phase, Plan
+from transferkit.plan import Phase, Plan, as_plan
 from transferkit.ranking.random_networks import calibrate
 from transferkit.running import Engine
 from transferkit.select import LayerTable
@@ -22,11 +22,11 @@ __all__ = [
     "Trainable",
     "check_can_train",
     "from_nothing",
+    "lost_by_training",
     "lost_of",
     "lost_without",
     "shortened",
     "watched",
-    "with_source",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -80,6 +80,32 @@ class Control(Fitting, Protocol):
         ...
 
 
+def lost_by_training(
+    model: Any, data: Data, plan: Plan | None, tier: str, *, runs: int, **how: Any
+) -> tuple[Array, Array]:
+    """The loss of each validation picture with the source and without it, both (runs, images).
+
+    Args:
+        model: What can be trained.
+        data: With validation pictures.
+        plan: How; None for what `fit` would do.
+        tier: ``"curve"`` for the beginning of the plan, or ``"full"``.
+        runs: How many trainings from the source, and how many from random weights.
+        **how: ``seed``, ``engine`` and ``verbose``.
+
+    Raises:
+        SpecError: If the model cannot be trained.
+        DataError: If there are too few validation pictures.
+    """
+    check_can_train(model, tier)
+    split = watched(data, tier)
+    chosen = as_plan(plan) or model.default_plan(data)
+    chosen = shortened(chosen) if tier == "curve" else chosen
+    trained = _with_source(model, chosen, data, runs=runs, **how)
+    lost = np.stack([lost_of(each.evaluate(split)) for each in trained])
+    return lost, lost_without(trained[0], chosen, data, split, runs=runs, **how)
+
+
 def check_can_train(model: Any, tier: str) -> None:
     """Refuse what is no model to be trained.
 
@@ -123,7 +149,7 @@ def shortened(plan: Plan) -> Plan:
     return Plan(tuple(replace(each, epochs=max(1, each.epochs // SHORTER)) for each in plan))
 
 
-def with_source(
+def _with_source(
     model: Trainable, plan: Plan, data: Data, *, runs: int, seed: int, **how: Any
 ) -> list[Control]:
     """Several trainings by the plan, with different seeds."""

@@ -91,7 +91,7 @@ def kept(store: Store, table: Table, row: str, seed: int, run: Run) -> bool:
         keras.backend.clear_session()
         gc.collect()
     store.add(table.name, row, seed, trial)
-    seen = f"{trial.bits().mean():.4f}" if trial.images else dict(trial.numbers)
+    seen = dict(trial.numbers) or f"{trial.bits().mean():.4f}"
     took = time.perf_counter() - began
     print(f"{table.name} | {row} | {seed}: {seen} {trial.told} ({took:.0f} s)", flush=True)
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,19 @@ from accuracy.digit_nets import knows_digits, knows_nothing, scaled, untrained
 from accuracy.material import asset, digits, insects, small_mobile_net
 from accuracy.trials import Trial
 from transferkit import TransferModel, build
-from transferkit.check import TransferCheck
+from transferkit.check import TransferCheck, verdict
+from transferkit.check.training import lost_by_training
 from transferkit.data import Data, Split
 from transferkit.ranking.random_networks import set_statistics
 
-__all__ = ["CASES", "Case", "checked", "null_draw", "sign"]
+__all__ = ["CASES", "Case", "checked", "null_draw", "pooled", "sign"]
 
 Array = np.ndarray[Any, Any]
 PERMUTED = 5
 """How many sources were trained on permuted labels; each is asked with several draws."""
+NO_PICTURES: Array = np.zeros(0)
+TRAININGS = 2
+"""From the source and from random weights, in each drawing of pictures."""
 INITS = 20
 """Random networks beside a small one: they cost little, and the interval hangs on how many."""
 
@@ -130,9 +134,21 @@ def checked(assets: Path, case: Case, seed: int) -> Trial:
 
 
 def sign(assets: Path, case: Case, seed: int) -> Trial:
-    """The verdict of full training, five times from the source and five from random weights."""
+    """What full training comes to in one drawing of pictures: which were right, in which arm."""
     data, model = case.data(assets, 1000 + seed), case.model(assets, 1000 + seed)
-    return _trial(tk.check_transfer(model, data, tier="full", inits=5, seed=1000, verbose=0))
+    how: dict[str, Any] = {"seed": 1000 + TRAININGS * seed, "engine": tk.Engine(), "verbose": 0}
+    arms = lost_by_training(model, data, None, "full", runs=TRAININGS, **how)
+    return _trial(_judged(*arms), np.concatenate(arms) == 0)
+
+
+def pooled(drawings: Iterable[Trial]) -> TransferCheck:
+    """The verdict of several drawings, each of them one run: trainings and pictures both vary."""
+    arms = [1 - each.bits().reshape(2, TRAININGS, -1).mean(axis=1) for each in drawings]
+    return _judged(*np.stack(arms, axis=1))
+
+
+def _judged(lost: Array, lost_without: Array) -> TransferCheck:
+    return verdict.checked(lost, lost_without, margin=0.02, backbone="", weights="", tier="full")
 
 
 def null_draw(assets: Path, seed: int) -> Trial:
@@ -143,6 +159,6 @@ def null_draw(assets: Path, seed: int) -> Trial:
     return _trial(tk.check_transfer(_small(network), data, inits=INITS, seed=seed, verbose=0))
 
 
-def _trial(check: TransferCheck) -> Trial:
+def _trial(check: TransferCheck, right: Array = NO_PICTURES) -> Trial:
     numbers = {name: round(float(getattr(check, name)), 5) for name in ("gap", "low", "high")}
-    return Trial.of(np.zeros(0), check.verdict, numbers)
+    return Trial.of(right.ravel(), check.verdict, numbers)

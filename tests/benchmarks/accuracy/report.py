@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from page import table
 
-from accuracy import ranks
+from accuracy import planted, ranks
 from accuracy.pairs import Gap, gap
 from accuracy.tables import Table
 from accuracy.trials import Store, Trial
@@ -67,10 +67,12 @@ most. *By size* is what the number of parameters foretells.
 """,
     "planted": """## Whether `tk.check_transfer` is right
 
-The true sign is that of full training, `tier="full"`, five networks from the source and five from
-random weights on the test pictures, three times with pictures (and spoiled sources) drawn anew; a
-sign is clear where all three have it. The verdicts are those of `tier="probe"` with other pictures
-and other random networks in each draw. A case without a clear sign is not counted.
+The true sign is that of full training, `tier="full"`: ten times pictures (and spoiled sources) are
+drawn anew, and two networks trained from the source and two from random weights are measured on the
+test pictures. The interval of their gap is that of `tk.check_transfer`, each drawing being one run
+of each arm, so that it holds what other pictures to train on, other pictures to measure and other
+random networks would have given. The verdicts are those of `tier="probe"` with other pictures and
+other random networks in each draw. A case without a clear sign is not counted.
 """,
 }
 
@@ -163,8 +165,8 @@ def _planted(tables: Sequence[Table], store: Store) -> Lines:
     for case in signs.rows:
         truth = store.trials(signs.name, case)
         found = [trial.told for trial in store.trials(verdicts.name, case).values()]
-        drawings = len(signs.seeds)
-        cells.append((case, *_sign(truth, drawings), *_counted(found, _clear(truth, drawings))))
+        true, *told = _sign(truth, len(signs.seeds))
+        cells.append((case, *told, *_counted(found, true)))
     header = (
         "source and target",
         "true sign",
@@ -178,22 +180,14 @@ def _planted(tables: Sequence[Table], store: Store) -> Lines:
         yield f"\n{_null([trial.told for trial in store.trials(null.name, row).values()])}"
 
 
-def _sign(truth: Mapping[int, Trial], drawings: int) -> tuple[str, str]:
-    if not truth:
-        return "not measured", ""
-    seen = list(truth.values())
-    told = ", ".join(dict.fromkeys(trial.told for trial in seen))
-    gaps = [Gap(*(trial.numbers[name] for name in ("gap", "low", "high"))) for trial in seen]
-    missing = f"{told} in {len(seen)} of {drawings}, the others not measured"
-    unclear = missing if len(seen) < drawings else f"none that is clear ({told})"
-    return _clear(truth, drawings) or unclear, "; ".join(map(str, gaps))
-
-
-def _clear(truth: Mapping[int, Trial], drawings: int) -> str:
-    """The sign that every drawing of the case has, or nothing, as long as one is not measured."""
-    found = {trial.told for trial in truth.values()}
-    clear = len(truth) == drawings and len(found) == 1 and found <= set(_OPPOSITE)
-    return next(iter(found)) if clear else ""
+def _sign(truth: Mapping[int, Trial], drawings: int) -> tuple[str, str, str]:
+    """The sign, if it is clear; in words; and the gap."""
+    if len(truth) < drawings:
+        return "", f"{len(truth)} of {drawings} drawings measured", ""
+    seen = planted.pooled(truth.values())
+    sign = seen.verdict if seen.verdict in _OPPOSITE else ""
+    gap = f"{seen.gap:+.3f} ({seen.low:+.3f} to {seen.high:+.3f})"
+    return sign, sign or f"none that is clear ({seen.verdict})", gap
 
 
 _OPPOSITE = {"positive": "negative", "negative": "positive"}

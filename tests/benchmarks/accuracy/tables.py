@@ -176,7 +176,7 @@ def planted_tables(assets: Path) -> list[Table]:
     )
     null = {"a random network for digits 5 to 9": functools.partial(planted.null_draw, assets)}
     return [
-        Table("planted, signs", "planted", signs, seeds=(0, 1, 2), minutes=60),
+        Table("planted, signs", "planted", signs, seeds=tuple(range(10)), minutes=60),
         Table("planted, verdicts", "planted", asked, seeds=tuple(range(20)), minutes=60),
         Table("planted, null draws", "planted", null, seeds=tuple(range(400)), minutes=60),
     ]
