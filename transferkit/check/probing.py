@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.check.redrawing import lost_by, missed
 from transferkit.check.verdict import TransferCheck, checked
 from transferkit.data import Split
 from transferkit.ranking.extracting import Embedder, embedded, labels_of
@@ -20,7 +21,6 @@ __all__ = ["Probe"]
 Array = np.ndarray[Any, Any]
 PIXELS = 8
 """The side that pictures are shrunk to where they are features themselves."""
-ROUNDING = 1e-9
 DRAWS = 20
 """How often training pictures are drawn."""
 DRAWN = 4000
@@ -75,7 +75,7 @@ class Probe:
 
     def _of(self, body: Embedder) -> Array:
         """The loss of each image by the probe on one network's features."""
-        found = [embedded(body, each, self.engine, self.verbose) for each in self._splits]
+        found = embedded(body, *self._splits, engine=self.engine, verbose=self.verbose)
         return self._losses([each.vectors for each in found])
 
     def _losses(self, features: Sequence[Array]) -> Array:
@@ -92,28 +92,24 @@ class Probe:
         """By one head, its penalty chosen by leave-one-out."""
         known = labels[0]
         probe = ridge_probe(Statistics(features[0], known))
-        seen = [_lost(probe.right, known)] if self.unseen else []
+        classes = known.dtype.kind != "f"
+        seen = [1.0 - probe.right if classes else probe.right] if self.unseen else []
         for vectors, others in zip(features[1:], labels[1:], strict=True):
             outputs = vectors @ probe.weights + probe.bias
-            seen.append(_lost(_measured(outputs, others, known), known))
+            seen.append(missed(outputs, _columns(others, known), classes=classes))
         return np.concatenate(seen)
 
     def _drawing(self, features: Sequence[Array], labels: Sequence[Array]) -> Array:
         """The mean over drawings, under the penalty that is best on what was not drawn."""
         vectors, targets = np.concatenate(features), np.concatenate(labels)
-        penalties = sorted(PENALTIES, reverse=True)  # of equally good ones the largest
+        penalties = np.sort(PENALTIES)[::-1]  # of equally good ones the largest
+        how: dict[str, Any] = {"penalties": penalties, "classes": targets.dtype.kind != "f"}
+        columns = _columns(targets, labels[0])
         lost, held_out = np.zeros((len(penalties), len(targets))), np.zeros(len(penalties))
         for drawn in self._draws(targets):
-            known = targets[drawn]
-            statistics = Statistics(vectors[drawn], known)
-            rest = np.setdiff1d(np.arange(len(targets)), drawn)
-            for row, penalty in enumerate(penalties):
-                probe = ridge_probe(statistics, penalties=(penalty,))
-                outputs = vectors[rest] @ probe.weights + probe.bias
-                missed = _lost(_measured(outputs, targets[rest], known), known)
-                lost[row, rest] += missed
-                lost[row, drawn] += _lost(probe.right, known)
-                held_out[row] += missed.sum()
+            now = lost_by(drawn, vectors, columns, **how)
+            lost += now
+            held_out += np.delete(now, drawn, axis=1).sum(axis=1)
         best: Array = lost[held_out.argmin()] / self._draw_count
         return best
 
@@ -146,18 +142,11 @@ def _drawn(labels: Array, like: Array, rng: np.random.Generator) -> Array:
     return np.concatenate(places)
 
 
-def _lost(measured: Array, known: Array) -> Array:
-    """From what `_measured` gives to what is lost: a share of wrong answers, a squared error."""
-    return np.asarray(measured if known.dtype.kind == "f" else 1.0 - measured)
-
-
-def _measured(outputs: Array, labels: Array, known: Array) -> Array:
-    """What `RidgeProbe.right` is, for images that the probe was not trained on."""
+def _columns(labels: Array, known: Array) -> Array:
+    """One for each class that is known, or the numbers themselves (images, outputs)."""
     if known.dtype.kind == "f":
-        return np.asarray(np.square(outputs - labels.reshape(outputs.shape)).sum(axis=1))
-    leading = outputs >= outputs.max(axis=1, keepdims=True) - ROUNDING
-    own = np.unique(known) == labels[:, None]
-    return np.asarray((leading & own).sum(axis=1) / leading.sum(axis=1))
+        return labels.reshape(len(labels), -1)
+    return np.asarray(labels[:, None] == np.unique(known), np.float64)
 
 
 def _shrunk(split: Split) -> Array:

@@ -44,51 +44,59 @@ class Extracted:
 
 def extract(
     network: KerasModel,
-    pixels: Any,
-    *,
+    *several: Any,
     kinds: Collection[str],
     engine: Engine,
     verbose: int = 0,
-) -> Extracted:
+) -> list[Extracted]:
     """Run pictures through a network whose layers are all frozen, or read what a run has kept.
 
     Args:
         network: From pixels (batch, height, width, channels) to one vector (batch, channels).
-        pixels: ``pixels[indices]`` gives (n, height, width, channels).
+        *several: Of each split its pixels: ``pixels[indices]`` gives (n, height, width, channels).
+            The network is compiled and checked once for all of them.
         kinds: The kinds of its layers, by which the rules choose.
         engine: How it is run; a strategy takes no part.
         verbose: 0 silent, 1 or 2 shows how far it is.
 
+    Returns:
+        One for each split.
+
     Raises:
         BackboneError: If the network draws random numbers.
     """
-    pictures = Pictures(pixels, np.zeros((len(pixels), 1), np.float32), Pipeline(()))
-    return extract_own(network, pictures, kinds=kinds, engine=engine, verbose=verbose)
+    pictures = [
+        Pictures(pixels, np.zeros((len(pixels), 1), np.float32), Pipeline(())) for pixels in several
+    ]
+    return extract_own(network, *pictures, kinds=kinds, engine=engine, verbose=verbose)
 
 
 def extract_own(
     network: KerasModel,
-    pictures: Pictures,
-    *,
+    *several: Pictures,
     kinds: Collection[str],
     engine: Engine,
     verbose: int = 0,
-) -> Extracted:
+) -> list[Extracted]:
     """As `extract`, of a worker's own clean pictures."""
-    here, count = machine(), len(pictures)
+    here, count = machine(), sum(map(len, several))
     program = read(network)
     cut = _whole(program)
     if cut is None:
         raise _random(network.name)
     choice = choose_prefix(engine, here, kinds, count)
     frozen = Frozen(program, choice, store_of(engine), engine, here, count, verbose)
-    supply = frozen.supply(cut, pictures, None, cached=True)
+    return [_extracted(frozen, network, cut, pictures) for pictures in several]
+
+
+def _extracted(frozen: Frozen, network: KerasModel, cut: Cut, pictures: Pictures) -> Extracted:
+    supply, work = frozen.supply(cut, pictures, None, cached=True), frozen.program.work
     if supply.train is not None:
         (kept,) = supply.train.arrays
-        return Extracted(read_values(kept), supply.train.seconds, program.work)
+        return Extracted(read_values(kept), supply.train.seconds, work)
     run = _plain(network, pictures) if supply.run is None else supply.run
     parts = [np.asarray(run(images)[0], np.float32) for images, _ in pictures.batches()]
-    return Extracted(np.concatenate(parts), None, program.work)
+    return Extracted(np.concatenate(parts), None, work)
 
 
 def _plain(network: KerasModel, pictures: Pictures) -> Callable[[Any], list[Any]]:

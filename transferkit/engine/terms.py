@@ -200,7 +200,7 @@ class Start:
         build.freeze(material.network, material.table, freezing.backbone())
         pictures = material.clean_pictures(self.team)
         with forgetting(call.operation for call in self.program.calls):
-            own = extract_own(
+            (own,) = extract_own(
                 self._averaging(),
                 pictures,
                 kinds={layer.kind for layer in material.table},

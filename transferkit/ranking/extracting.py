@@ -153,9 +153,9 @@ def loaded(source: Source, split: Split, *, seed: int, verb: str) -> tuple[Backb
     return body, sized
 
 
-def embedded(body: Embedder, split: Split, engine: Engine, verbose: int) -> Extracted:
-    """The pooled vectors of a split."""
-    return _extracted(body, [_pooled(body.embedding, "embedding")], split, engine, verbose)
+def embedded(body: Embedder, *splits: Split, engine: Engine, verbose: int = 0) -> list[Extracted]:
+    """The pooled vectors of each split."""
+    return _extracted(body, [_pooled(body.embedding, "embedding")], splits, engine, verbose)
 
 
 def layered(
@@ -164,7 +164,7 @@ def layered(
     """The pooled vectors behind every block, side by side, and where each of them lies."""
     ends = [_pooled(end, f"pooled_{i}") for i, end in enumerate(body.block_ends)]
     widths = np.cumsum([0, *(int(end.shape[-1]) for end in ends)])
-    found = _extracted(body, ends, split, engine, verbose)
+    (found,) = _extracted(body, ends, [split], engine, verbose)
     return found, [slice(int(a), int(b)) for a, b in pairwise(widths)]
 
 
@@ -175,16 +175,20 @@ def labels_of(split: Split) -> Array:
 
 
 def _extracted(
-    body: Embedder, vectors: Sequence[Tensor], split: Split, engine: Engine, verbose: int
-) -> Extracted:
-    """The vectors of a split, side by side."""
+    body: Embedder,
+    vectors: Sequence[Tensor],
+    splits: Sequence[Split],
+    engine: Engine,
+    verbose: int,
+) -> list[Extracted]:
+    """The vectors of each split, side by side."""
     keras = _keras.keras()
     (entry,) = body.network.inputs
     joined = vectors[0] if len(vectors) == 1 else keras.layers.Concatenate()(list(vectors))
     network = keras.Model(entry, joined, name=body.network.name)
     kinds = {layer.kind for layer in body.table}
-    pixels = split.pixels(verbose=verbose)
-    return extract(network, pixels, kinds=kinds, engine=engine, verbose=verbose)
+    pixels = [split.pixels(verbose=verbose) for split in splits]
+    return extract(network, *pixels, kinds=kinds, engine=engine, verbose=verbose)
 
 
 def _pooled(tensor: Tensor, name: str) -> Tensor:

@@ -169,7 +169,7 @@ def _row(
 ) -> Candidate:
     try:
         body, sized = loaded(source, split, seed=seed, verb="rank")
-        found = embedded(body, sized, engine, verbose)
+        (found,) = embedded(body, sized, engine=engine, verbose=verbose)
         values = scored(found.vectors, labels, scores, seed=seed)
     except TransferKitError as error:
         return Candidate(name, {}, parameters=source.info.params, problem=str(error))

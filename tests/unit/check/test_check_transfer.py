@@ -13,7 +13,7 @@ from check_cases import COUNT, LABELS, OFF, SIDE, edges, network
 import transferkit as tk
 from transferkit import _keras
 from transferkit.check import TransferCheck, probing, training
-from transferkit.check.probing import Probe, _measured, _shrunk
+from transferkit.check.probing import Probe, _shrunk
 from transferkit.check.training import from_nothing, shortened
 from transferkit.check.verdict import compared, compared_runs, judged
 from transferkit.errors import DataError, SpecError, UnknownNameError
@@ -63,8 +63,8 @@ def test_validation_pictures_are_measured_by_the_probe_of_all_training_pictures(
     assert val is not None
     loaded_body, _ = loaded(Source(body, "pretrained"), held_out.train, seed=0, verb="rank")
     vectors, unseen = (
-        np.asarray(embedded(loaded_body, split, OFF, 0).vectors, np.float64)
-        for split in (held_out.train, val)
+        np.asarray(each.vectors, np.float64)
+        for each in embedded(loaded_body, held_out.train, val, engine=OFF)
     )
     probe = ridge_probe(vectors, held_out.train.labels)
     mean, onehot = vectors.mean(axis=0), np.eye(2)[held_out.train.labels]
@@ -183,12 +183,11 @@ def test_numbers_are_drawn_whatever_they_are() -> None:
     assert set(drawn) != set(range(4))
 
 
-def test_a_validation_picture_whose_outputs_tie_counts_in_part() -> None:
-    outputs = np.array([[0.5, 0.5, 0.0], [0.1, 0.2, 0.7], [0.1, 0.2, 0.7]])
-    seen = _measured(outputs, np.array([1, 7, 9]), np.array([1, 1, 4, 7]))
-    np.testing.assert_allclose(seen, [0.5, 1.0, 0.0])
-    numbers = _measured(outputs[:, :1], np.array([[0.0], [0.1], [1.1]]), np.zeros((4, 1)))
-    np.testing.assert_allclose(numbers, [0.25, 0.0, 1.0])
+def test_classes_are_those_of_the_training_pictures() -> None:
+    columns = probing._columns(np.array([1, 7, 9]), np.array([1, 1, 4, 7]))
+    np.testing.assert_array_equal(columns, [[1, 0, 0], [0, 0, 1], [0, 0, 0]])
+    numbers = np.linspace(0, 1, 3)
+    np.testing.assert_array_equal(probing._columns(numbers, numbers), numbers[:, None])
 
 
 def test_the_same_seed_gives_the_same_check(stripes: tk.data.Data) -> None:

@@ -46,7 +46,8 @@ def network(*extra: Any) -> Any:
 
 
 def extracted(model: Any) -> Any:
-    return extraction.extract(model, PIXELS, kinds={"Conv2D"}, engine=F32)
+    (found,) = extraction.extract(model, PIXELS, kinds={"Conv2D"}, engine=F32)
+    return found
 
 
 def test_vectors_are_the_networks_own() -> None:
@@ -99,7 +100,7 @@ def test_a_choice_that_gave_way_is_not_checked_again(tmp_path: Path, checks: lis
     model, engine = network(), replace(F32, cache=tmp_path / "cache")
 
     def vectors(pixels: Any = PIXELS) -> Any:
-        found = extraction.extract(model, pixels, kinds={"Conv2D"}, engine=engine)
+        (found,) = extraction.extract(model, pixels, kinds={"Conv2D"}, engine=engine)
         return np.asarray(found.vectors)
 
     first = vectors()
@@ -112,6 +113,21 @@ def test_a_choice_that_gave_way_is_not_checked_again(tmp_path: Path, checks: lis
     model.layers[1].kernel.assign(model.layers[1].kernel * 2)
     assert np.abs(vectors() - first).max() > 1e-3
     assert len(checks) == 3, "and so may other weights"
+
+
+def test_several_splits_are_checked_once_and_run_alike(tmp_path: Path, checks: list[str]) -> None:
+    model, engine = network(), replace(F32, cache=tmp_path / "cache")
+    first, second = extraction.extract(
+        model, PIXELS[:25], PIXELS[25:], kinds={"Conv2D"}, engine=engine
+    )
+    assert len(checks) == 1
+    wanted = np.asarray(model(PIXELS.astype(np.float32)))
+    found = np.concatenate([first.vectors, second.vectors])
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-4)
+    again = extraction.extract(model, PIXELS[:25], PIXELS[25:], kinds={"Conv2D"}, engine=engine)
+    assert len(checks) == 1
+    for before, now in zip((first, second), again, strict=True):
+        np.testing.assert_array_equal(now.vectors, before.vectors)
 
 
 def test_another_machine_checks_for_itself(

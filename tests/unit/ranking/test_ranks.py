@@ -155,8 +155,8 @@ def test_a_network_without_weights_is_calibrated() -> None:
     norm = body.network.get_layer("Conv_1_bn")
     assert float(norm.moving_variance.numpy().mean()) != pytest.approx(1.0, abs=0.1)
     assert norm.momentum == 0.999, "that is for a training to change"
-    vectors = embedded(body, sized, tk.Engine(cache=False), 0).vectors
-    assert np.asarray(vectors, np.float32).std() > 0.05
+    (found,) = embedded(body, sized, engine=tk.Engine(cache=False))
+    assert np.asarray(found.vectors, np.float32).std() > 0.05
 
 
 class Block(Layer):
