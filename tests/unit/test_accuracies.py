@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from accuracy import command, planted, ranks, recipes, report
+from accuracy import afterwards, command, planted, ranks, recipes, report
 from accuracy.digit_nets import all_digits, untrained
 from accuracy.material import Drawn, digits, digits_source
-from accuracy.pairs import gap, level
+from accuracy.pairs import gap, level, shift
 from accuracy.tables import Table, all_tables
 from accuracy.trials import Store, Trial
 from accuracy.ways import by_logistic, joined
@@ -183,6 +183,23 @@ def test_rows_stand_beside_their_base(tmp_path: Path) -> None:
     assert cells[2] == "| unseen | not measured |  |  |  |"
 
 
+def test_numbers_stand_beside_those_of_the_first_row(tmp_path: Path) -> None:
+    store = Store(tmp_path / "figures.json")
+    rows = table({"first": trial, "second": trial, "unseen": trial}, "afterwards", base="first")
+    for seed, error in enumerate([0.3, 0.2, 0.4]):
+        store.add("a table", "first", seed, trial([1, 0], error=error))
+        store.add("a table", "second", seed, trial([1, 1], error=error - 0.1 - seed / 100))
+    lines = list(report._numbers([rows], store))
+    header, _, *cells = lines[1].splitlines()
+    assert header == "|  | accuracy | error | minus the first | seeds |"
+    assert cells[0] == "| first | 0.500 | 0.300 |  | 3 |"
+    # Student's t of -0.10, -0.11 and -0.12: 4.303 times 0.01 over the root of 3 around the mean.
+    assert cells[1] == "| second | 1.000 | 0.190 | -0.110 (-0.135 to -0.085) | 3 |"
+    assert cells[2] == "| unseen | not measured |  |  |  |"
+    empty = report._numbers([rows], Store(tmp_path / "nothing.json"))
+    assert list(empty)[1].splitlines()[2] == "| first | not measured |  |"
+
+
 def drawn(wrong_with: float, wrong_without: float, seed: int, images: int = 100) -> Trial:
     """A drawing in which two trainings of each arm were wrong on so many pictures."""
     rng = np.random.default_rng(seed)
@@ -235,6 +252,28 @@ def test_a_sign_is_told_when_every_drawing_is_measured() -> None:
     assert report._counted(["none"], "") == ("not counted", "", "1 none")
 
 
+def test_one_seed_says_nothing_of_a_shift() -> None:
+    one, other = {0: trial([1], error=0.1)}, {0: trial([1], error=0.2), 1: trial([1], error=0.2)}
+    assert shift(one, other, "error") is None
+
+
+def test_a_recipe_may_find_its_rate() -> None:
+    asked: list[Any] = []
+
+    def found(*given: Any) -> float:
+        asked.append(given)
+        return 0.02
+
+    recipe = recipes.Recipe(recipes.tuned(), rate=found)
+    model: Any = "a model"
+    data: Any = "photos"
+    *before, last = recipe.plan_for(model, data)
+    assert asked == [("a model", "photos")]
+    assert last.learning_rate == tk.schedules.constant(0.02)
+    assert tuple(before) == recipe.plan.phases[:-1]
+    assert recipes.Recipe(recipes.tuned()).plan_for(model, data) == recipes.tuned()
+
+
 def test_pairs_count_where_intervals_lie_apart() -> None:
     stats = pytest.importorskip("scipy.stats")
     trained = {"a": (0.9, 0.85, 0.95), "b": (0.88, 0.8, 0.92), "c": (0.5, 0.4, 0.6)}
@@ -257,6 +296,18 @@ def test_digits_are_enlarged_and_divided() -> None:
     train, test = digits(None, 32)
     assert train.class_names == ("5", "6", "7", "8", "9")
     assert len(train.train) + len(test) == (labels >= 5).sum()
+
+
+def test_digits_with_several_labels_are_drawn_to_train_and_to_choose_on() -> None:
+    data, test = digits(None, 32)
+    nothing: Any = None
+    found = afterwards.in_labels(data, test, nothing, few=3, seed=0)
+    assert found.data.val is not None
+    assert (len(found.data.train), len(found.data.val), len(found.test)) == (15, 15, len(test))
+    assert found.data.class_names == ("a loop", "even", "a seven")
+    sixes = test.labels == data.class_names.index("6")
+    np.testing.assert_array_equal(found.test.labels[sixes], np.tile([1, 1, 0], (sixes.sum(), 1)))
+    assert found.test.labels[:, 2].sum() == (test.labels == data.class_names.index("7")).sum()
 
 
 def test_few_of_one_class_and_many_of_the_other() -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from accuracy.trials import Trial
 
-__all__ = ["Gap", "gap", "level", "matrix"]
+__all__ = ["Gap", "gap", "level", "matrix", "shift"]
 
 Array = np.ndarray[Any, Any]
 DRAWS = 10_000
@@ -56,6 +57,22 @@ def gap(one: Mapping[int, Trial], other: Mapping[int, Trial]) -> Gap | None:
     if not seeds:
         return None
     return _of(matrix(one, seeds) - matrix(other, seeds))
+
+
+def shift(one: Mapping[int, Trial], other: Mapping[int, Trial], name: str) -> Gap | None:
+    """How far a number of one row lies from that of another, by Student's t over shared seeds.
+
+    Returns:
+        None if they share fewer than two seeds.
+    """
+    seeds = sorted(set(one) & set(other))
+    if len(seeds) < 2:
+        return None
+    apart = np.array([one[seed].numbers[name] - other[seed].numbers[name] for seed in seeds])
+    error = float(apart.std(ddof=1)) / np.sqrt(len(seeds))
+    reach = float(special.stdtrit(len(seeds) - 1, 0.975)) * error
+    mean = float(apart.mean())
+    return Gap(mean, mean - reach, mean + reach)
 
 
 def level(trials: Mapping[int, Trial]) -> Gap:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 import transferkit as tk
@@ -25,12 +27,14 @@ __all__ = [
     "co_tuned",
     "rare",
     "tried",
+    "tuned",
 ]
 
 EPOCHS = 10
 RATE = 1e-4
 BASE = "LP-FT: solved head, then all layers"
 PLAIN = "LP-FT"
+PLATEAU = "with a plateau (ReduceLROnPlateau)"
 
 
 class Recipe:
@@ -40,6 +44,8 @@ class Recipe:
         self,
         plan: tk.Plan,
         *,
+        rate: Callable[[TransferModel, Data], float] | None = None,
+        callbacks: Callable[[], Any] = list,
         augment: tuple[Any, ...] = (),
         views: tuple[Any, ...] = (),
         **head: Any,
@@ -48,15 +54,27 @@ class Recipe:
 
         Args:
             plan: How it is trained.
+            rate: Finds the learning rate of its last phase.
+            callbacks: Makes Keras' own, if there are any.
             augment: Operations in training.
             views: Operations in prediction, over eight views.
             **head: Arguments of the classification head.
         """
-        self.plan, self.augment, self.views, self.head = plan, augment, views, head
+        self.plan, self.rate, self.callbacks = plan, rate, callbacks
+        self.augment, self.views, self.head = augment, views, head
 
     def model(self, model: TransferModel) -> TransferModel:
         """The model with this recipe's head and augmentation."""
         return model.augment(*self.augment).head(tk.heads.classification(**self.head))
+
+    def plan_for(self, model: TransferModel, data: Data) -> tk.Plan:
+        """The plan, with the rate that was found."""
+        if self.rate is None:
+            return self.plan
+        *before, last = self.plan
+        return tk.Plan(
+            (*before, replace(last, learning_rate=tk.schedules.constant(self.rate(model, data))))
+        )
 
 
 def tuned(**phase: Any) -> tk.Plan:
@@ -68,6 +86,15 @@ def tuned(**phase: Any) -> tk.Plan:
 def _adapted(adapter: Any) -> tk.Plan:
     """In place of all layers; adapters want larger steps."""
     return tk.plans.linear_probe_then_fine_tune(EPOCHS, adapt=adapter, learning_rate=1e-3)
+
+
+def _third_of_found(model: TransferModel, data: Data) -> float:
+    """What the page on the range test calls the careful choice."""
+    return model.find_learning_rate(data, tuned()).suggestion / 3
+
+
+def _plateau() -> Any:
+    return keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.3, patience=2)
 
 
 def _trained_head() -> tk.Plan:
@@ -87,6 +114,11 @@ RECIPES: Mapping[str, Recipe] = {
     "with auto_rgn()": Recipe(tuned(layer_rates=tk.schedules.auto_rgn())),
     "with one_cycle": Recipe(tuned(learning_rate=tk.schedules.one_cycle(3 * RATE))),
     "with cosine, warmed up": Recipe(tuned(learning_rate=tk.schedules.cosine(RATE, warmup=0.1))),
+    "with step, three rates": Recipe(
+        tuned(learning_rate=tk.schedules.step(3 * RATE, every=1 / 3, factor=0.3))
+    ),
+    PLATEAU: Recipe(tuned(), callbacks=_plateau),
+    "at a third of find_learning_rate()": Recipe(tuned(), rate=_third_of_found),
     "with l2_sp(10)": Recipe(tuned(objectives=tk.objectives.l2_sp(10.0))),
     "with l2_sp(100)": Recipe(tuned(objectives=tk.objectives.l2_sp(100.0))),
     "with bss()": Recipe(tuned(objectives=tk.objectives.bss())),
@@ -106,7 +138,7 @@ RECIPES: Mapping[str, Recipe] = {
 }
 """Each row of the table of recipes."""
 
-NEEDS_VALIDATION = ("with wise_ft(), alpha chosen", "with soup()")
+NEEDS_VALIDATION = ("with wise_ft(), alpha chosen", "with soup()", PLATEAU)
 """Rows that choose on validation pictures: not run where there are few."""
 
 
@@ -135,7 +167,9 @@ IMBALANCED: Mapping[str, Recipe] = {
 
 def tried(recipe: Recipe, drawn: Drawn, seed: int) -> Trial:
     """Train by a recipe, and measure."""
-    trained = recipe.model(drawn.source.model).fit(drawn.data, recipe.plan, seed=seed, verbose=0)
+    model = recipe.model(drawn.source.model)
+    how: dict[str, Any] = {"seed": seed, "callbacks": recipe.callbacks(), "verbose": 0}
+    trained = model.fit(drawn.data, recipe.plan_for(model, drawn.data), **how)
     if recipe.views:
         trained = trained.with_views(*recipe.views, views=8)
     return Trial.of(right_of(trained, drawn.test))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accuracy import material, planted, ranks, recipes, ways
+from accuracy import afterwards, material, planted, ranks, recipes, ways
 from accuracy.material import Drawn, Target
 from accuracy.trials import Trial
 from transferkit import TransferModel
@@ -48,6 +48,7 @@ def all_tables(assets: Path) -> list[Table]:
     return [
         *headlines(assets),
         *recipe_tables(assets),
+        *tables_of_choices(assets),
         *rank_tables(assets),
         *planted_tables(assets),
     ]
@@ -91,11 +92,7 @@ def _on(target: Target, way: Callable[[Drawn, int], Trial]) -> Run:
 
 def recipe_tables(assets: Path) -> list[Table]:
     """One recipe changed at a time."""
-
-    def source() -> material.Source:
-        backbone = _small(assets)
-        return material.Source(TransferModel(backbone), lambda: None, 0)
-
+    source = functools.partial(_small_source, assets)
     full, _, ten, _ = material.targets(assets, "insects", side=128, source=source)
     found = []
     for target in (full, ten):
@@ -135,6 +132,36 @@ def _co_tuning(assets: Path) -> Table:
     }
     name = "co-tuning of MobileNetV2, insects, 10 of each"
     return Table(name, "recipes", rows, base=recipes.PLAIN, minutes=8)
+
+
+def tables_of_choices(assets: Path) -> list[Table]:
+    """What is chosen after training."""
+    source = functools.partial(_small_source, assets)
+    photos = material.targets(assets, "insects", side=128, source=source)[0]
+
+    def labels(seed: int) -> Drawn:
+        return afterwards.in_labels(
+            *material.digits(assets, 32), material.digits_source(), few=20, seed=seed
+        )
+
+    kinds = {
+        "temperature, insects": (photos, afterwards.CALIBRATED),
+        "thresholds, three labels of the digits": (Target("", labels), afterwards.THRESHOLDS),
+    }
+    return [
+        Table(
+            name,
+            "afterwards",
+            {row: _on(target, way) for row, way in ways_.items()},
+            base=next(iter(ways_)),
+            minutes=3,
+        )
+        for name, (target, ways_) in kinds.items()
+    ]
+
+
+def _small_source(assets: Path) -> material.Source:
+    return material.Source(TransferModel(_small(assets)), lambda: None, 0)
 
 
 @functools.lru_cache(maxsize=1)
