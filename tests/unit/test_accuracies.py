@@ -298,6 +298,12 @@ def test_digits_are_enlarged_and_divided() -> None:
     assert len(train.train) + len(test) == (labels >= 5).sum()
 
 
+def test_a_certain_mistake_is_unlikely_and_not_impossible() -> None:
+    outputs = np.array([[0.5, 0.5], [0.25, 0.75], [1.0, 0.0]], np.float32)
+    assert afterwards.unlikelihood(outputs[:2], np.array([0, 0])) == pytest.approx(np.log(8) / 2)
+    assert afterwards.unlikelihood(outputs[2:], np.array([1])) == pytest.approx(np.log(1e7))
+
+
 def test_digits_with_several_labels_are_drawn_to_train_and_to_choose_on() -> None:
     data, test = digits(None, 32)
     nothing: Any = None

@@ -13,7 +13,15 @@ from accuracy.material import Drawn, Source
 from accuracy.trials import Trial
 from transferkit.data import Data, Split
 
-__all__ = ["AS_TRAINED", "AT_ONE_HALF", "CALIBRATED", "LABELS", "THRESHOLDS", "in_labels"]
+__all__ = [
+    "AS_TRAINED",
+    "AT_ONE_HALF",
+    "CALIBRATED",
+    "LABELS",
+    "THRESHOLDS",
+    "in_labels",
+    "unlikelihood",
+]
 
 Trained = tk.TrainedModel
 Way = Callable[[Drawn, int], Trial]
@@ -31,9 +39,20 @@ def _confident(trained: Trained, test: Split) -> Trial:
     found: Any = trained.evaluate(test)
     numbers = {
         "expected calibration error": found.expected_calibration_error,
-        "negative log likelihood": found.loss,
+        "negative log likelihood": unlikelihood(found.outputs, found.truths),
     }
     return Trial.of(found.predicted == found.truths, numbers=numbers)
+
+
+def unlikelihood(outputs: Any, truths: Any) -> float:
+    """The mean negative log likelihood; the loss of an evaluation has label smoothing in it.
+
+    Args:
+        outputs: Probabilities (images, classes).
+        truths: The classes (images,).
+    """
+    own = np.asarray(outputs, np.float64)[np.arange(len(truths)), truths]
+    return float(-np.log(np.maximum(own, 1e-7)).mean())
 
 
 def _calibrated(trained: Trained, drawn: Drawn) -> Trained:
