@@ -16,9 +16,9 @@ from accuracy.tables import Table, all_tables
 from accuracy.trials import Store, Trial
 from accuracy.ways import by_logistic, joined
 from rows import SkippedError
+from scipy import special
 
 import transferkit as tk
-from transferkit.check.verdict import compared_runs
 from transferkit.ranking.random_networks import set_statistics
 
 
@@ -225,22 +225,64 @@ def test_verdicts_are_counted_against_the_true_sign(tmp_path: Path) -> None:
         told = "negative" if seed < 12 else "undecided"
         store.add("null", "draws", seed, trial([], told))
     text = "\n".join(report._planted([signs, verdicts, null], store))
-    gap = planted.pooled(store.trials("signs", "case").values()).gap
-    assert f"| case | positive | {gap:+.3f} (" in text
-    assert ") | 18 of 20 | 1 of 20 | 1 negative," in text
+    _, gap = planted.pooled(store.trials("signs", "case").values())
+    assert f"| case | positive | {gap} | 18 of 20 | 1 of 20 | 1 negative," in text
     # Clopper and Pearson: the chance of 12 or fewer of 400 is 5 % there.
     assert "12 of them (3.0%)" in text
     assert "at most 4.8% in the long run" in text
 
 
-def test_drawings_are_pooled_as_runs_on_the_same_pictures() -> None:
+def test_the_gaps_of_drawings_vary_from_drawing_to_drawing_and_from_picture_to_picture() -> None:
     drawings = [drawn(0.1, 0.4, seed) for seed in range(4)]
     lost = np.stack([1 - each.bits().reshape(4, 100) for each in drawings])
-    with_source, without = lost[:, :2].mean(axis=1), lost[:, 2:].mean(axis=1)
-    seen = planted.pooled(drawings)
-    told = seen.verdict, seen.gap, seen.low, seen.high
-    assert told == compared_runs(with_source, without, margin=0.02)
-    assert seen.gap == pytest.approx(-0.3, abs=0.05)
+    apart = lost[:, :2].mean(axis=1) - lost[:, 2:].mean(axis=1)
+    sign, gap = planted.pooled(drawings)
+    assert sign == "positive"
+    assert gap.value == pytest.approx(apart.mean())
+    parts = {3: apart.mean(axis=1).var(ddof=1) / 4, 99: apart.mean(axis=0).var(ddof=1) / 100}
+    freedom = sum(parts.values()) ** 2 / sum(part**2 / free for free, part in parts.items())
+    reach = special.stdtrit(freedom, 0.975) * np.sqrt(sum(parts.values()))
+    assert (gap.low, gap.high) == pytest.approx((gap.value - reach, gap.value + reach))
+
+
+def test_what_both_arms_of_a_drawing_share_is_not_counted_twice() -> None:
+    """A gap that is the same in every drawing is sure, however hard the drawings are."""
+    rng = np.random.default_rng(0)
+    drawings = []
+    for wrong in (5, 20, 35, 50):  # on the same pictures, and the source's on ten fewer
+        order = rng.permutation(100)
+        arms = np.ones((4, 100))
+        arms[:2, order[10 : 10 + wrong]] = 0
+        arms[2:, order[: 10 + wrong]] = 0
+        drawings.append(trial(arms.ravel(), gap=0.0))
+    sign, gap = planted.pooled(drawings)
+    assert sign == "positive"
+    assert gap.value == pytest.approx(-0.1)
+
+
+def test_a_sign_keeps_what_both_arms_came_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    lost = np.zeros((planted.TRAININGS, 50)), np.zeros((planted.TRAININGS, 50))
+    lost[1][:, :20] = 1  # without the source 20 of 50 are wrong
+
+    def trained(model: Any, data: Any, plan: Any, tier: str, **how: Any) -> Any:
+        asked.append((model, data, plan, tier, how["runs"], how["seed"]))
+        return lost
+
+    def made(what: str) -> Any:
+        return lambda assets, seed: f"{what} {seed}"
+
+    monkeypatch.setattr(planted, "lost_by_training", trained)
+    case = planted.Case(made("a model"), made("data"))
+    trials = [planted.sign(Path(), case, seed) for seed in range(3)]
+    assert asked[1][:5] == ("a model 1001", "data 1001", None, "full", planted.TRAININGS)
+    runs = [set(range(seed, seed + planted.TRAININGS)) for *_, seed in asked]
+    assert len(set.union(*runs)) == 3 * planted.TRAININGS, "no training of two drawings is the same"
+    assert trials[0].told == "positive"
+    assert trials[0].numbers["gap"] == -0.4
+    sign, gap = planted.pooled(trials)
+    assert sign == "positive"
+    assert gap.value == pytest.approx(-0.4)
 
 
 def test_a_sign_is_told_when_every_drawing_is_measured() -> None:

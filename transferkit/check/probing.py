@@ -15,6 +15,7 @@ from transferkit.ranking.extracting import Embedder, embedded, labels_of
 from transferkit.running import Engine
 from transferkit.transferability import Statistics, ridge_probe
 from transferkit.transferability.probe import PENALTIES
+from transferkit.transferability.taking import features_of, targets_of
 
 __all__ = ["Probe"]
 
@@ -101,7 +102,9 @@ class Probe:
 
     def _drawing(self, features: Sequence[Array], labels: Sequence[Array]) -> Array:
         """The mean over drawings, under the penalty that is best on what was not drawn."""
-        vectors, targets = np.concatenate(features), np.concatenate(labels)
+        vectors = features_of("check_transfer", np.concatenate(features))
+        targets_of("check_transfer", labels[0], len(labels[0]))
+        targets = np.concatenate(labels)
         penalties = np.sort(PENALTIES)[::-1]  # of equally good ones the largest
         how: dict[str, Any] = {"penalties": penalties, "classes": targets.dtype.kind != "f"}
         columns = _columns(targets, labels[0])

@@ -10,8 +10,8 @@ __all__ = ["lost_by", "missed"]
 
 Array = np.ndarray[Any, Any]
 ROUNDING = 1e-9
-AT_ONCE = 1024
-"""Pictures that pass through the heads together."""
+ROWS, COLUMNS = 1024, 1024
+"""Pictures, and outputs of heads, that are computed together."""
 
 
 def lost_by(
@@ -19,14 +19,14 @@ def lost_by(
 ) -> Array:
     """What each picture loses by heads that are trained on some of them (penalties, images).
 
-    A drawn picture is measured by the head of all others that were drawn, exactly, and the numbers
-    are those of `ridge_probe`. That one decomposes features to the last digit and gives one head;
-    this one serves a few pictures, drawn many times: it decomposes their products, once for all
-    penalties, and has all heads in one product.
+    A drawn picture is measured by the head of all others that were drawn, exactly. The numbers are
+    those of `ridge_probe`, to about 1e-12 over the penalty. That one decomposes features to the
+    last digit and gives one head; this one serves a few pictures, drawn many times: it decomposes
+    their products, once for all penalties, and has many heads in one product.
 
     Args:
         drawn: The places of those that heads are trained on, two or more.
-        vectors: The features of all (images, channels).
+        vectors: The features of all, finite (images, channels).
         columns: A column for each class, 1 where a picture is of it and 0 elsewhere, or the targets
             of a regression (images, outputs).
         penalties: In units of the features' variance times the drawn images.
@@ -36,30 +36,47 @@ def lost_by(
     known, wanted = np.asarray(vectors[drawn], np.float64), columns[drawn]
     mean, middle, count = known.mean(axis=0), wanted.mean(axis=0), len(drawn)
     known, apart = known - mean, wanted - middle
-    squares, basis = np.linalg.eigh(known @ known.T)
-    most = max(float(squares.max()), count * float(mean @ mean))
-    seen = squares > max(known.shape) * float(np.finfo(np.float64).eps) * most
-    squares, basis = squares[seen], basis[:, seen]
-    unit = float(squares.sum()) / known.shape[1] or 1.0
-    shrinking = 1.0 / (squares[:, None] + unit * penalties)
-    inner = shrinking[:, :, None] * (basis.T @ apart)[:, None]
-    inner = inner.reshape(len(squares), len(penalties) * columns.shape[1])
+    squares, basis = _directions(known, floor=count * float(mean @ mean))
+    penalties = penalties * (float(squares.sum()) / known.shape[1] or 1.0)
+    toward, inner = known.T @ basis, basis.T @ apart
+    own_share = apart / (count - 1) if classes else np.zeros_like(apart)
+    rest = np.delete(np.arange(len(vectors)), drawn)
 
     lost = np.empty((len(penalties), len(vectors)))
-    heads = (known.T @ basis) @ inner
-    for start in range(0, len(vectors), AT_ONCE):
-        place = slice(start, start + AT_ONCE)
-        outputs = (vectors[place] - mean) @ heads
-        outputs = outputs.reshape(-1, len(penalties), columns.shape[1]) + middle
-        lost[:, place] = missed(outputs, columns[place, None], classes=classes).T
-
-    fitted = (basis @ (squares[:, None] * inner)).reshape(-1, len(penalties), columns.shape[1])
-    free = 1.0 - 1.0 / count - np.square(basis) @ (squares[:, None] * shrinking)
-    off = (apart[:, None] - fitted) / np.maximum(free, 1e-12)[:, :, None]
-    own_share = apart / (count - 1) if classes else np.zeros_like(apart)
-    outputs = (wanted + own_share)[:, None] - off
-    lost[:, drawn] = missed(outputs, wanted[:, None], classes=classes).T
+    outputs_of = columns.shape[1]
+    many = max(1, COLUMNS // outputs_of)
+    for part in np.split(np.arange(len(penalties)), range(many, len(penalties), many)):
+        shape = (-1, len(part), outputs_of)
+        shrinking = 1.0 / (squares[:, None] + penalties[part])
+        heads = shrinking[:, :, None] * inner[:, None]
+        heads = heads.reshape(len(squares), len(part) * outputs_of)
+        weights = toward @ heads
+        for start in range(0, len(rest), ROWS):
+            place = rest[start : start + ROWS]
+            outputs = ((vectors[place] - mean) @ weights).reshape(shape) + middle
+            lost[np.ix_(part, place)] = missed(outputs, columns[place, None], classes=classes).T
+        fitted = (basis @ (squares[:, None] * heads)).reshape(shape)
+        free = 1.0 - 1.0 / count - np.square(basis) @ (squares[:, None] * shrinking)
+        off = (apart[:, None] - fitted) / np.maximum(free, 1e-12)[:, :, None]
+        outputs = (wanted + own_share)[:, None] - off
+        lost[np.ix_(part, drawn)] = missed(outputs, wanted[:, None], classes=classes).T
     return lost
+
+
+def _directions(known: Array, *, floor: float) -> tuple[Array, Array]:
+    """The squares of the singular values above rounding (rank,), and U (images, rank).
+
+    Args:
+        known: Centred features.
+        floor: The square of what was taken from them, beside which what is left may be rounding.
+    """
+    count, channels = known.shape
+    tall = channels < count
+    squares, vectors = np.linalg.eigh(known.T @ known if tall else known @ known.T)
+    least = max(count, channels) * float(np.finfo(np.float64).eps)
+    seen = squares > least * max(float(squares.max()), floor)
+    squares, vectors = squares[seen], vectors[:, seen]
+    return squares, known @ (vectors / np.sqrt(squares)) if tall else vectors
 
 
 def missed(outputs: Array, wanted: Array, *, classes: bool) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from transferkit.select import LayerTable
 __all__ = [
     "Control",
     "Trainable",
+    "better_of",
     "check_can_train",
     "from_nothing",
     "lost_by_training",
@@ -161,9 +162,10 @@ def lost_without(
 ) -> Array:
     """The loss of each image (runs, images) without the source, in the better of two ways.
 
-    The same plan on random networks whose normalisation is calibrated, or training all of them for
-    as many epochs: on few pictures the second teaches next to nothing, and any source would seem to
-    help beside it; on many the first is held back by layers that stay as they were drawn.
+    They are: the same plan on random networks whose normalisation is calibrated, or training all of
+    them for as many epochs. On few pictures the second teaches next to nothing, and any source
+    would seem to help beside it; on many the first is held back by layers that stay as they were
+    drawn. See `better_of` for how one is chosen.
     """
     ways = [
         np.stack(
@@ -174,7 +176,24 @@ def lost_without(
         )
         for steps, ready in ((plan, True), (from_nothing(plan), False))
     ]
-    return min(ways, key=np.mean)
+    return better_of(ways)
+
+
+def better_of(ways: Sequence[Array]) -> Array:
+    """The losses of the best way (runs, images), none of which had a part in choosing it.
+
+    Every second image is measured by the way that is best on the others: with all in both parts, of
+    two ways that are equally good the luckier one would count.
+
+    Args:
+        ways: The losses by each (runs, images), of two images or more.
+    """
+    halves = slice(0, None, 2), slice(1, None, 2)
+    found = np.empty_like(ways[0])
+    for own, others in (halves, halves[::-1]):
+        means = [float(lost[:, others].mean()) for lost in ways]
+        found[:, own] = ways[int(np.argmin(means))][:, own]
+    return found
 
 
 def _controls(model: Control, data: Data, runs: int, seed: int, ready: bool) -> Iterator[Control]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from transferkit.augment import Pipeline
 from transferkit.engine.choices import choose_prefix
 from transferkit.engine.cut import Cut, candidates
 from transferkit.engine.features import read_values
-from transferkit.engine.frozen import Frozen
+from transferkit.engine.frozen import Frozen, Supply
 from transferkit.engine.machine import machine
 from transferkit.engine.pictures import BATCH, Pictures
 from transferkit.engine.program import Program, read
@@ -54,7 +54,7 @@ def extract(
     Args:
         network: From pixels (batch, height, width, channels) to one vector (batch, channels).
         *several: Of each split its pixels: ``pixels[indices]`` gives (n, height, width, channels).
-            The network is compiled and checked once for all of them.
+            The network is compiled and checked once for all of them, and all are run alike.
         kinds: The kinds of its layers, by which the rules choose.
         engine: How it is run; a strategy takes no part.
         verbose: 0 silent, 1 or 2 shows how far it is.
@@ -86,17 +86,42 @@ def extract_own(
         raise _random(network.name)
     choice = choose_prefix(engine, here, kinds, count)
     frozen = Frozen(program, choice, store_of(engine), engine, here, count, verbose)
-    return [_extracted(frozen, network, cut, pictures) for pictures in several]
+    supplies = _supplied(frozen, cut, several)
+    if supplies is None:
+        plain = _plain(network, several[0])
+        return [Extracted(_through(plain, pictures), None, program.work) for pictures in several]
+    return [
+        _extracted(supply, pictures, program.work)
+        for supply, pictures in zip(supplies, several, strict=True)
+    ]
 
 
-def _extracted(frozen: Frozen, network: KerasModel, cut: Cut, pictures: Pictures) -> Extracted:
-    supply, work = frozen.supply(cut, pictures, None, cached=True), frozen.program.work
+def _supplied(frozen: Frozen, cut: Cut, several: Sequence[Pictures]) -> list[Supply] | None:
+    """One for each, all of them run alike; None where nothing that was compiled may be kept."""
+    found = []
+    for pictures in several:
+        found.append(frozen.supply(cut, pictures, None, cached=True))
+        if not found[-1].cuts:
+            return None
+    return [
+        supply
+        if supply.choice == frozen.choice  # else a later split's check said otherwise
+        else frozen.supply(cut, pictures, None, cached=True)
+        for supply, pictures in zip(found, several, strict=True)
+    ]
+
+
+def _extracted(supply: Supply, pictures: Pictures, work: int) -> Extracted:
     if supply.train is not None:
         (kept,) = supply.train.arrays
         return Extracted(read_values(kept), supply.train.seconds, work)
-    run = _plain(network, pictures) if supply.run is None else supply.run
+    assert supply.run is not None
+    return Extracted(_through(supply.run, pictures), None, work)
+
+
+def _through(run: Callable[[Any], Sequence[Any]], pictures: Pictures) -> Array:
     parts = [np.asarray(run(images)[0], np.float32) for images, _ in pictures.batches()]
-    return Extracted(np.concatenate(parts), None, work)
+    return np.concatenate(parts)
 
 
 def _plain(network: KerasModel, pictures: Pictures) -> Callable[[Any], list[Any]]:

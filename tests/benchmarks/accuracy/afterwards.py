@@ -124,7 +124,7 @@ def in_labels(data: Data, test: Split, source: Source, *, few: int, seed: int) -
         data: Digits to draw from.
         test: What is measured.
         source: Where training starts.
-        few: How many of each digit are trained on, and how many thresholds are chosen on.
+        few: About how many of each digit are trained on, and how many thresholds are chosen on.
         seed: Of the draw.
     """
     drawn = data.few(2 * few, seed=seed)

@@ -56,7 +56,7 @@ def knows_digits() -> Any:
     return _trained(moved, np.tile(labels[chosen], TURNED), epochs=4, seed=0)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=10)
 def knows_nothing(seed: int) -> Any:
     """Trained until it has by heart 300 of the digits 0 to 4 whose labels were permuted."""
     rng = np.random.default_rng(seed)

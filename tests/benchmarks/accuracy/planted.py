@@ -13,6 +13,7 @@ import numpy as np
 import transferkit as tk
 from accuracy.digit_nets import knows_digits, knows_nothing, scaled, untrained
 from accuracy.material import asset, digits, insects, small_mobile_net
+from accuracy.pairs import Gap
 from accuracy.trials import Trial
 from transferkit import TransferModel, build
 from transferkit.check import TransferCheck, verdict
@@ -23,7 +24,8 @@ from transferkit.ranking.random_networks import set_statistics
 __all__ = ["CASES", "Case", "checked", "null_draw", "pooled", "sign"]
 
 Array = np.ndarray[Any, Any]
-PERMUTED = 5
+MARGIN = 0.02
+PERMUTED = 10
 """How many sources were trained on permuted labels; each is asked with several draws."""
 NO_PICTURES: Array = np.zeros(0)
 TRAININGS = 2
@@ -141,14 +143,20 @@ def sign(assets: Path, case: Case, seed: int) -> Trial:
     return _trial(_judged(*arms), np.concatenate(arms) == 0)
 
 
-def pooled(drawings: Iterable[Trial]) -> TransferCheck:
-    """The verdict of several drawings, each of them one run: trainings and pictures both vary."""
+def pooled(drawings: Iterable[Trial]) -> tuple[verdict.Verdict, Gap]:
+    """The verdict of several drawings, in each of which both arms had the same pictures.
+
+    The gap is one number a drawing, and the interval that of several runs of it: how far it varies
+    from drawing to drawing, and from picture to picture of those that are measured.
+    """
     arms = [1 - each.bits().reshape(2, TRAININGS, -1).mean(axis=1) for each in drawings]
-    return _judged(*np.stack(arms, axis=1))
+    apart = np.stack([lost - lost_without for lost, lost_without in arms])
+    sign, *gap = verdict.compared_runs(apart, np.zeros_like(apart), margin=MARGIN)
+    return sign, Gap(*gap)
 
 
 def _judged(lost: Array, lost_without: Array) -> TransferCheck:
-    return verdict.checked(lost, lost_without, margin=0.02, backbone="", weights="", tier="full")
+    return verdict.checked(lost, lost_without, margin=MARGIN, backbone="", weights="", tier="full")
 
 
 def null_draw(assets: Path, seed: int) -> Trial:

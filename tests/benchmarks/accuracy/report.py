@@ -61,9 +61,9 @@ layers at 1e-4 by Adam on clean pictures; every other row changes one thing.
 
 The networks are those of the recipes' base; the temperature and the thresholds are chosen on the
 validation pictures and measured on the test pictures. The *labels* are made of the digits (a loop:
-6, 8 and 9; even: 6 and 8; a seven), 20 of each digit to train on and 20 to choose on; F1 is the
-mean of the labels'. Numbers are means over the seeds, a difference from the first row stands with
-its 95 % interval by Student's t over the seeds.
+6, 8 and 9; even: 6 and 8; a seven), about 20 of each digit to train on and 20 to choose on; F1 is
+the mean of the labels'. Numbers are means over the seeds, a difference from the first row stands
+with its 95 % interval by Student's t over the seeds.
 """,
     "rank": """## Whether `tk.rank` foretells training
 
@@ -77,10 +77,11 @@ most. *By size* is what the number of parameters foretells.
 
 The true sign is that of full training, `tier="full"`: ten times pictures (and spoiled sources) are
 drawn anew, and two networks trained from the source and two from random weights are measured on the
-test pictures. The interval of their gap is that of `tk.check_transfer`, each drawing being one run
-of each arm, so that it holds what other pictures to train on, other pictures to measure and other
-random networks would have given. The verdicts are those of `tier="probe"` with other pictures and
-other random networks in each draw. A case without a clear sign is not counted.
+test pictures. Their gap is one number a drawing, and its interval holds what other drawings from
+the same photos, other random networks and other pictures to measure would have given. Cases of the
+same network and the same pictures are compared with the same random networks. The verdicts are
+those of `tier="probe"` with other pictures and other random networks in each draw. A case without a
+clear sign is not counted.
 """,
 }
 
@@ -225,10 +226,9 @@ def _sign(truth: Mapping[int, Trial], drawings: int) -> tuple[str, str, str]:
     """The sign, if it is clear; in words; and the gap."""
     if len(truth) < drawings:
         return "", f"{len(truth)} of {drawings} drawings measured", ""
-    seen = planted.pooled(truth.values())
-    sign = seen.verdict if seen.verdict in _OPPOSITE else ""
-    gap = f"{seen.gap:+.3f} ({seen.low:+.3f} to {seen.high:+.3f})"
-    return sign, sign or f"none that is clear ({seen.verdict})", gap
+    seen, gap = planted.pooled(truth.values())
+    sign = seen if seen in _OPPOSITE else ""
+    return sign, sign or f"none that is clear ({seen})", str(gap)
 
 
 _OPPOSITE = {"positive": "negative", "negative": "positive"}

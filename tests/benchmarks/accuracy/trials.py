@@ -20,7 +20,8 @@ class Trial:
     """One run with one seed.
 
     Attributes:
-        images: How many images it was measured on.
+        images: How many answers were measured: one an image, or for several trainings or labels one
+            each.
         right: Which of them were right, as hexadecimal bits.
         numbers: What else was seen, by name.
         told: What happened, in words.
@@ -33,12 +34,12 @@ class Trial:
 
     @classmethod
     def of(cls, right: Array, told: str = "", numbers: Mapping[str, float] | None = None) -> Trial:
-        """From one boolean per image."""
+        """From one boolean per answer."""
         bits = np.packbits(np.asarray(right, bool))
         return cls(len(right), bits.tobytes().hex(), numbers or {}, told)
 
     def bits(self) -> Array:
-        """Whether each image was right, as 0 and 1 (images,)."""
+        """Whether each answer was right, as 0 and 1 (images,)."""
         packed = np.frombuffer(bytes.fromhex(self.right), np.uint8)
         return np.unpackbits(packed, count=self.images).astype(np.float64)
 

@@ -77,13 +77,17 @@ def test_numbers_are_lost_as_by_one_probe_after_another(kind: str, outputs: int)
     np.testing.assert_allclose(seen[2:], wanted[2:], rtol=1e-6)
 
 
-def test_pictures_pass_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("rows", "columns"), [(7, 1024), (1024, 5), (1024, 1), (7, 5)])
+def test_pictures_and_penalties_pass_in_blocks(
+    rows: int, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vectors, rng = features("wide"), np.random.default_rng(3)
-    columns, drawn = rng.normal(size=(60, 2)), rng.permutation(60)[:24]
-    at_once = lost_by(drawn, vectors, columns, penalties=PENALTIES, classes=False)
-    monkeypatch.setattr(redrawing, "AT_ONCE", 7)
-    in_blocks = lost_by(drawn, vectors, columns, penalties=PENALTIES, classes=False)
-    np.testing.assert_allclose(in_blocks, at_once, rtol=1e-9)
+    targets, drawn = rng.normal(size=(60, 2)), rng.permutation(60)[:24]
+    at_once = lost_by(drawn, vectors, targets, penalties=PENALTIES, classes=False)
+    monkeypatch.setattr(redrawing, "ROWS", rows)
+    monkeypatch.setattr(redrawing, "COLUMNS", columns)
+    in_blocks = lost_by(drawn, vectors, targets, penalties=PENALTIES, classes=False)
+    np.testing.assert_allclose(in_blocks, at_once, rtol=1e-6)
 
 
 def test_a_class_of_one_drawn_picture_is_wrong_there_and_may_be_right_elsewhere() -> None:
