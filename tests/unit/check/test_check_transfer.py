@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import transferkit as tk
 from transferkit import _keras
 from transferkit.check import TransferCheck, probing, training
 from transferkit.check.probing import Probe, _shrunk
-from transferkit.check.training import from_nothing, shortened
+from transferkit.check.training import better_of, from_nothing, shortened
 from transferkit.check.verdict import compared, compared_runs, judged
 from transferkit.errors import DataError, SpecError, UnknownNameError
 from transferkit.ranking.extracting import Source, embedded, loaded
@@ -112,6 +113,76 @@ def test_training_pictures_are_drawn_anew_as_many_of_each_class(
         wrong.append(lost)
     found = probe._losses([vectors[:10], vectors[10:]])
     np.testing.assert_allclose(found, np.mean(wrong, axis=0))
+
+
+def test_the_penalty_is_best_on_what_was_not_drawn(
+    held_out: tk.data.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    penalties = [1e-4, 1e-2, 0.1, 1.0, 100.0]
+    monkeypatch.setattr(probing, "DRAWS", 4)
+    few, val = few_and_many(held_out, 8)
+    probe = Probe(few, [val], unseen=True, engine=OFF, verbose=0)
+    labels = np.concatenate([few.labels, val.labels])
+    draws = list(probe._draws(labels))
+    vectors = np.random.default_rng(2).normal(size=(len(labels), 6))
+    vectors *= [1, 0.3, 3, 3, 1, 0.3]
+    vectors[:, :2] += np.outer(labels, [2, 0.4])
+
+    def losses(tried: list[float]) -> Array:
+        monkeypatch.setattr(probing, "PENALTIES", tried)
+        return probe._losses([vectors[:8], vectors[8:]])
+
+    held_out_risks, risks = [], []
+    for penalty in penalties:
+        off = []
+        for each in draws:
+            head = ridge_probe(vectors[each], labels[each], penalties=[penalty])
+            rest = np.setdiff1d(np.arange(len(labels)), each)
+            said = (vectors[rest] @ head.weights + head.bias).argmax(axis=1)
+            off.append((said != labels[rest]).mean())
+        held_out_risks.append(np.mean(off))
+        risks.append(losses([penalty]).mean())
+    best = int(np.argmin(held_out_risks))
+    assert np.sum(held_out_risks == held_out_risks[best]) == 1
+    assert best not in (np.argmin(risks), np.argmax(held_out_risks), 0, len(penalties) - 1)
+    np.testing.assert_array_equal(losses(penalties), losses([penalties[best]]))
+    assert not np.array_equal(losses(penalties), losses([penalties[best - 1]]))
+
+
+def test_of_equally_good_penalties_the_largest_counts(
+    held_out: tk.data.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(drawn: Array, vectors: Array, columns: Array, *, penalties: Array, **_: Any) -> Array:
+        lost = np.full((len(penalties), len(vectors)), 0.5)
+        lost[:, drawn] = np.asarray(penalties)[:, None]  # tells them apart, and decides nothing
+        return lost
+
+    monkeypatch.setattr(probing, "DRAWS", 2)
+    monkeypatch.setattr(probing, "PENALTIES", np.array([0.1, 0.4, 0.2]))
+    monkeypatch.setattr(probing, "lost_by", told)
+    few, val = few_and_many(held_out, 10)
+    probe = Probe(few, [val], unseen=True, engine=OFF, verbose=0)
+    found = probe._losses([np.ones((10, 2)), np.ones((len(val), 2))])
+    assert found.sum() == pytest.approx(0.5 * len(val) + 0.4 * 10)
+
+
+@pytest.mark.parametrize("labels", [[0, 0], [0, 1]])
+def test_training_pictures_of_one_class_are_refused(labels: list[int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (40, SIDE, SIDE, 3), dtype=np.uint8)
+    train, val = (
+        tk.data.from_arrays(part, rows, class_names=["a", "b"], val=0)
+        for part, rows in ((pixels[:20], [0] * 20), (pixels[20:], labels * 10))
+    )
+    photos = replace(train, val=replace(val.train, name="val"))
+    with pytest.raises(DataError, match="check_transfer: all images are of one class"):
+        checked(network(edges()), photos, inits=2)
+
+
+def test_features_that_are_not_finite_are_refused(held_out: tk.data.Data) -> None:
+    broken = edges()
+    broken[0, 0, 0, 0] = np.nan
+    with pytest.raises(DataError, match="the features of image 0 are not all finite"):
+        checked(network(broken), held_out.few(4, seed=0), inits=2)
 
 
 def test_a_network_that_has_seen_its_training_pictures_gets_no_others(
@@ -406,6 +477,24 @@ def test_without_the_source_the_better_of_two_ways_counts(
     assert asked == [("linear probe", True)] * 2 + [("from random weights", False)] * 2
     assert found.shape == (2, 48)
     assert found.mean() == pytest.approx(0.2)
+
+
+def test_what_is_better_is_asked_of_the_other_half_of_the_pictures() -> None:
+    rng = np.random.default_rng(0)
+    clear = rng.integers(0, 2, (3, 20)) * 0.2, 1.0 - rng.integers(0, 2, (3, 20)) * 0.2
+    np.testing.assert_array_equal(better_of(clear), clear[0])
+    np.testing.assert_array_equal(better_of(clear[::-1]), clear[0])
+    first = np.tile([0.0, 1.0], (2, 5))  # right on every second picture
+    np.testing.assert_array_equal(better_of([first, 1 - first]), np.ones((2, 10)))
+
+
+def test_choosing_the_better_of_two_alike_flatters_neither() -> None:
+    rng = np.random.default_rng(0)
+    ways = rng.integers(0, 2, (2, 400, 1, 40)).astype(float)
+    found = [better_of(list(ways[:, draw])).mean() for draw in range(400)]
+    luckier = ways.mean(axis=(2, 3)).min(axis=0)
+    assert luckier.mean() < 0.47
+    assert np.mean(found) == pytest.approx(0.5, abs=4 * np.std(found) / 20)
 
 
 @pytest.mark.parametrize(("tier", "epochs"), [("curve", 2), ("full", 10)])

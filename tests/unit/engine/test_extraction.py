@@ -75,6 +75,29 @@ def test_a_compiled_network_that_is_not_trusted_gives_way_to_the_plain_one(
     assert found.seconds is None
 
 
+def test_splits_of_which_one_is_not_trusted_are_all_run_by_the_plain_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, seen = forward.prepare, []
+
+    def refused_once(*args: Any, **more: Any) -> Any:
+        made = usual(*args, **more)
+        seen.append(made)
+        return type(made)(made.run, made.notes, Problem("neighbours", "they changed"))
+
+    model, engine = network(), replace(F32, cache=tmp_path / "cache")
+    extraction.extract(model, PIXELS[:25], kinds={"Conv2D"}, engine=engine)
+    monkeypatch.setattr("transferkit.engine.frozen.prepare", refused_once)
+    for splits in ((PIXELS[25:], PIXELS[5:15]), (PIXELS[:25], PIXELS[25:])):
+        seen.clear()
+        found = extraction.extract(model, *splits, kinds={"Conv2D"}, engine=engine)
+        assert len(seen) == 1, "asked once for all of them"
+        assert [each.seconds for each in found] == [None, None]
+        for each, pixels in zip(found, splits, strict=True):
+            wanted = model(pixels.astype(np.float32))
+            np.testing.assert_allclose(each.vectors, wanted, rtol=1e-5, atol=1e-4)
+
+
 def test_a_network_that_draws_random_numbers_is_refused() -> None:
     with pytest.raises(BackboneError, match="gives other numbers each time, though all its layers"):
         extracted(network(Draws()))
@@ -128,6 +151,28 @@ def test_several_splits_are_checked_once_and_run_alike(tmp_path: Path, checks: l
     assert len(checks) == 1
     for before, now in zip((first, second), again, strict=True):
         np.testing.assert_array_equal(now.vectors, before.vectors)
+
+
+def test_splits_are_run_alike_where_a_later_one_says_otherwise(
+    tmp_path: Path, checks: list[str]
+) -> None:
+    """The first was kept by a run under the rules' choice, and only the second is checked."""
+    model, engine = network(), replace(F32, cache=tmp_path / "cache")
+    program = read(model)
+    said = PrefixChoice("bfloat16", "tensorflow", False)
+    how: Any = (F32, machine.machine(), 25)
+    earlier = frozen.Frozen(program, said, Store(tmp_path / "cache"), *how)
+    cut = extraction._whole(program)
+    assert cut is not None
+    earlier._passed.append(cut)
+    pictures = Pictures(PIXELS[:25], np.zeros((25, 1), np.float32), Pipeline(()))
+    assert earlier.supply(cut, pictures, None, cached=True).choice == said
+
+    found = extraction.extract(model, PIXELS[:25], PIXELS[25:], kinds={"Conv2D"}, engine=engine)
+    assert len(checks) == 1
+    vectors = np.concatenate([each.vectors for each in found])
+    wanted = np.asarray(model(PIXELS.astype(np.float32)))
+    np.testing.assert_allclose(vectors, wanted, rtol=1e-5, atol=1e-4)
 
 
 def test_another_machine_checks_for_itself(
