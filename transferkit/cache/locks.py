@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from transferkit._types import PathLike
+
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -34,7 +36,7 @@ if sys.platform == "win32":
     def share(file: IO[bytes]) -> None:
         """Say that the file is in use: an open one is."""
 
-    def is_free(path: Path) -> bool:
+    def is_free(path: PathLike) -> bool:
         """Whether nobody uses the file: it shows when it is to be moved."""
         return True
 
@@ -48,7 +50,7 @@ else:
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_SH)
 
-    def is_free(path: Path) -> bool:
+    def is_free(path: PathLike) -> bool:
         """Whether nobody uses the file."""
         try:
             with open(path, "rb+") as file:
@@ -74,7 +76,7 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _untouched(path: Path) -> bool:
+def _untouched(path: PathLike) -> bool:
     try:
         return time.time() - os.stat(path).st_mtime > DAY
     except OSError:

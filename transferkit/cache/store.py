@@ -16,7 +16,7 @@ from typing import Any
 
 from transferkit._text import byte_size, printable
 from transferkit._types import PathLike
-from transferkit.cache.contents import Stored, contents, remove
+from transferkit.cache.contents import Stored, bytes_held, contents, remove
 from transferkit.cache.entries import Entry, open_entry
 from transferkit.cache.keys import checked
 from transferkit.cache.locks import alone
@@ -122,11 +122,22 @@ class Store:
         return free_bytes(self.folder) + sum(each.nbytes for each in there if each.free)
 
     def _limit(self, there: list[Stored]) -> int:
-        held = sum(each.nbytes for each in there)
+        return self._limit_with(sum(each.nbytes for each in there))
+
+    def _limit_with(self, held: int) -> int:
         return default_limit(self.folder, held) if self.limit is None else self.limit
+
+    def _fits(self, needed: int) -> bool:
+        """Whether there is room for so many bytes as it is, and nothing to be cleaned up."""
+        held = bytes_held(self.folder)
+        if held is None or held + needed > self._limit_with(held):
+            return False
+        return needed <= free_bytes(self.folder)
 
     def _make_room(self, needed: int) -> None:
         """Remove what dead processes left, and then entries, until so many bytes may be written."""
+        if self._fits(needed):
+            return
         for each in contents(self.folder):
             if each.free and not each.finished:
                 remove(each.place)

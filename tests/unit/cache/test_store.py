@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from transferkit.cache import Entry, Store, keys, places, writing
+from transferkit.cache import contents as contents_module
 from transferkit.cache import store as store_module
-from transferkit.cache.contents import contents
+from transferkit.cache.contents import bytes_held, contents
 from transferkit.errors import CacheError, SpecError
 
 KEY = keys.key({"a": 1})
@@ -163,6 +164,59 @@ def test_the_least_recently_used_entries_make_room(fill: Fill, tmp_path: Path) -
     assert store.room() == 14_000
 
 
+def test_many_entries_are_looked_into_once(
+    fill: Fill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A probe of many networks writes thousands; each is one more, not one more look at all."""
+    seen: list[Path] = []
+    usual = contents_module._stored
+
+    def counted(place: Path) -> Any:
+        seen.append(place)
+        return usual(place)
+
+    monkeypatch.setattr(contents_module, "_stored", counted)
+    store = Store(tmp_path / "cache", limit=10**6)
+    for number in range(20):
+        fill(f"{number}", into=store)
+    assert len(seen) == 19  # each by the one behind it
+    entries = sum(each.nbytes for each in contents(store.folder))
+    assert bytes_held(store.folder) == entries
+
+
+def test_what_is_held_is_counted_anew_when_an_entry_is_removed_or_written_again(
+    fill: Fill, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "cache", limit=10**6)
+    assert bytes_held(store.folder) == 0
+    for rows in (10, 1000, 10):
+        entry = fill("a", rows=rows, into=store)
+        assert bytes_held(store.folder) == sum(each.nbytes for each in contents(store.folder))
+        del entry
+        assert contents_module.remove(store.folder / keys.key({"name": "a"}))
+        assert bytes_held(store.folder) == 0
+
+
+def test_what_a_dead_process_left_is_no_entry_and_sends_for_somebody_to_clean_up(
+    fill: Fill, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "cache", limit=10**6)
+    fill("a", into=store)
+    left = store.folder / f"{keys.key({'name': 'b'})}.1.0123abcd.tmp"
+    left.mkdir()
+    (left / "0.bin").write_bytes(b"1234")
+    assert bytes_held(store.folder) is None
+    fill("c", into=store)
+    assert not left.exists()
+    held = bytes_held(store.folder)
+    with store.create(KEY, {"x": ((100,), "float32")}) as writer:
+        held_while_written = bytes_held(store.folder)
+        writer.arrays["x"][:] = 0
+    assert held is not None
+    assert held_while_written is not None
+    assert held_while_written >= held + 400
+
+
 def test_an_entry_that_is_in_use_is_not_evicted(fill: Fill, tmp_path: Path) -> None:
     store = Store(tmp_path / "cache", limit=10_000)
     kept = fill("a", rows=250, into=store).arrays["x"][3:5]  # a view is use enough
@@ -222,8 +276,11 @@ def test_a_disk_that_is_nearly_full_evicts_below_the_limit(
     fill: Fill, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (old(fill(name), store, days) for name, days in (("a", 2), ("bb", 1)))
-    free = iter([10, 10, 10_000])
-    monkeypatch.setattr(store_module, "free_bytes", lambda place: next(free))
+
+    def free_bytes(place: Path) -> int:
+        return 10 if (store.folder / first).exists() else 10_000
+
+    monkeypatch.setattr(store_module, "free_bytes", free_bytes)
     fill("ccc")
     assert store.find(first) is None
     assert store.find(second) is not None
