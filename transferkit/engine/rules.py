@@ -100,6 +100,15 @@ MEASURED = (
     Measured(
         "cpu", "MobileNetV3Large", "forward in float32, OpenVINO against TensorFlow", 1.65, PAIRS
     ),
+    *(
+        Measured("cpu", name, "forward in float32, OpenVINO against TensorFlow", ratio)
+        for name, ratio in {
+            "EfficientNetB0": 0.47,
+            "EfficientNetV2B0": 0.40,
+            "MobileNetV3Large": 1.37,
+            "MobileNetV2": 1.38,
+        }.items()
+    ),
     Measured("cpu", "MobileNetV2", "forward in float32, XLA with lowered depthwise", 1.13, LOWERED),
     Measured(
         "cpu", "MobileNetV3Large", "forward in float32, XLA with lowered depthwise", 1.02, LOWERED
@@ -118,6 +127,8 @@ with AVX-512 bfloat16, the benchmark's from those that `docs/performance.md` nam
 TensorFlow is there the quotient of two rows."""
 
 DEPTHWISE = frozenset({"DepthwiseConv2D", "SeparableConv2D", "DepthwiseConv1D", "SeparableConv1D"})
+GATED = frozenset({"Activation", "DepthwiseConv2D", "Multiply"})
+"""Squeeze-and-excitation as EfficientNets have it; with `ReLU` it is that of a MobileNetV3."""
 CONVOLUTIONS = frozenset({"Conv1D", "Conv2D", "Conv2DTranspose", "Conv3D"})
 PRODUCTS = CONVOLUTIONS | DEPTHWISE | {"Dense", "EinsumDense", "MultiHeadAttention"}
 NORMS = frozenset({"BatchNormalization", "GroupNormalization", "LayerNormalization"})
@@ -198,6 +209,8 @@ def prefix_backend(
         return Choice("tensorflow", "xla=True was asked for")
     if precision == "bfloat16" and not {"BatchNormalization", *DEPTHWISE} & found:
         return Choice("tensorflow", "OpenVINO was no faster in bfloat16 on plain convolutions")
+    if precision == "float32" and found >= GATED and "ReLU" not in found:
+        return Choice("tensorflow", "OpenVINO was measured to be slower in float32 on such gates")
     return Choice("openvino", f"OpenVINO {machine.openvino} was measured to be faster")
 
 

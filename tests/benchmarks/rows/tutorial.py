@@ -100,6 +100,12 @@ def _momentum() -> Any:
     minutes=20,
     targets={"bfloat16": at_least(9), "float32": at_least(5)},
     in_bfloat16=("bfloat16",),
+    reasons={
+        "float32": "ours ran at 0.61 of the matrix product's peak and plain Keras at 0.13 of it; "
+        "the interval holds the target.",
+        "bfloat16": "three rounds lay between 7.9 and 9.0, at 0.63 of the matrix product's peak in "
+        "bfloat16, which is 1.7 times that in float32 there.",
+    },
 )
 def tutorial(setting: Setting) -> Result:
     sizes = flow(setting)

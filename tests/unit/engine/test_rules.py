@@ -14,6 +14,7 @@ NEW = Machine("cpu", True, "New, 2 cores", 2, "2026.1")
 GPU = Machine("gpu", True, "NVIDIA, bfloat16", 16)
 RESNET = frozenset({"Conv2D", "BatchNormalization", "Activation", "Add"})
 MOBILE = RESNET | {"DepthwiseConv2D"}
+EFFICIENT = MOBILE | {"Multiply", "Reshape"}
 VGG = frozenset({"Conv2D", "MaxPooling2D", "Flatten"})
 HEAD = frozenset({"Dense", "Dropout", "GlobalAveragePooling2D"})
 
@@ -54,6 +55,10 @@ def test_a_precision_that_was_asked_for_is_kept_and_its_price_named() -> None:
         (Engine(), NEW, VGG, "tensorflow"),
         (Engine(precision="float32"), NEW, VGG, "openvino"),
         (Engine(precision="float32"), NEW, MOBILE, "openvino"),
+        (Engine(precision="float32"), NEW, EFFICIENT, "tensorflow"),
+        (Engine(precision="float32"), NEW, EFFICIENT | {"ReLU"}, "openvino"),
+        (Engine(precision="float32", prefix="openvino"), NEW, EFFICIENT, "openvino"),
+        (Engine(), NEW, EFFICIENT, "openvino"),
         (Engine(xla=True), NEW, MOBILE, "tensorflow"),
         (Engine(prefix="tensorflow"), NEW, RESNET, "tensorflow"),
         (Engine(prefix="openvino"), OLD, VGG, "openvino"),
