@@ -71,8 +71,9 @@ def bytes_held(folder: Path) -> int | None:
     for name in names:
         place = os.path.join(folder, name)
         identity = _identity(place)
-        if identity in _sizes:
-            total += _sizes[identity]
+        known = None if identity is None else _sizes.get(identity)
+        if known is not None:
+            total += known
             continue
         for stored in _stored(Path(place)):
             if stored.free and not stored.finished:

@@ -20,7 +20,7 @@ def lost_by(
     """What each picture loses by heads that are trained on some of them (penalties, images).
 
     A drawn picture is measured by the head of all others that were drawn, exactly. The numbers are
-    those of `ridge_probe`, to about 1e-12 over the penalty. That one decomposes features to the
+    those of `ridge_probe`, to some 1e-12 over the penalty. That one decomposes features to the
     last digit and gives one head; this one serves a few pictures, drawn many times: it decomposes
     their products, once for all penalties, and has many heads in one product.
 
