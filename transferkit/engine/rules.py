@@ -107,6 +107,8 @@ MEASURED = (
             "EfficientNetV2B0": 0.40,
             "MobileNetV3Large": 1.37,
             "MobileNetV2": 1.38,
+            "torch:efficientnet_b0": 0.43,
+            "torch:mobilenet_v3_large": 1.66,
         }.items()
     ),
     Measured("cpu", "MobileNetV2", "forward in float32, XLA with lowered depthwise", 1.13, LOWERED),
@@ -127,8 +129,9 @@ with AVX-512 bfloat16, the benchmark's from those that `docs/performance.md` nam
 TensorFlow is there the quotient of two rows."""
 
 DEPTHWISE = frozenset({"DepthwiseConv2D", "SeparableConv2D", "DepthwiseConv1D", "SeparableConv1D"})
-GATED = frozenset({"Activation", "DepthwiseConv2D", "Multiply"})
-"""Squeeze-and-excitation as EfficientNets have it; with `ReLU` it is that of a MobileNetV3."""
+EFFICIENT_NETS = frozenset({"Activation", "DepthwiseConv2D", "Dropout", "Multiply"})
+"""Squeeze-and-excitation with stochastic depth. A MobileNetV3 has no `Dropout` before its head, and
+Keras' has `ReLU`; OpenVINO runs its hard swish fast."""
 CONVOLUTIONS = frozenset({"Conv1D", "Conv2D", "Conv2DTranspose", "Conv3D"})
 PRODUCTS = CONVOLUTIONS | DEPTHWISE | {"Dense", "EinsumDense", "MultiHeadAttention"}
 NORMS = frozenset({"BatchNormalization", "GroupNormalization", "LayerNormalization"})
@@ -209,8 +212,8 @@ def prefix_backend(
         return Choice("tensorflow", "xla=True was asked for")
     if precision == "bfloat16" and not {"BatchNormalization", *DEPTHWISE} & found:
         return Choice("tensorflow", "OpenVINO was no faster in bfloat16 on plain convolutions")
-    if precision == "float32" and found >= GATED and "ReLU" not in found:
-        return Choice("tensorflow", "OpenVINO was measured to be slower in float32 on such gates")
+    if precision == "float32" and found >= EFFICIENT_NETS and "ReLU" not in found:
+        return Choice("tensorflow", "OpenVINO was slower in float32 on EfficientNets")
     return Choice("openvino", f"OpenVINO {machine.openvino} was measured to be faster")
 
 

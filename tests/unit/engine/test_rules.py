@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from transferkit import _keras
+from transferkit import _keras, backbones
 from transferkit.engine import rules
 from transferkit.engine.machine import Machine
 from transferkit.running import Engine
@@ -14,7 +14,8 @@ NEW = Machine("cpu", True, "New, 2 cores", 2, "2026.1")
 GPU = Machine("gpu", True, "NVIDIA, bfloat16", 16)
 RESNET = frozenset({"Conv2D", "BatchNormalization", "Activation", "Add"})
 MOBILE = RESNET | {"DepthwiseConv2D"}
-EFFICIENT = MOBILE | {"Multiply", "Reshape"}
+GATED = MOBILE | {"Multiply", "Reshape"}
+EFFICIENT = GATED | {"Dropout"}
 VGG = frozenset({"Conv2D", "MaxPooling2D", "Flatten"})
 HEAD = frozenset({"Dense", "Dropout", "GlobalAveragePooling2D"})
 
@@ -59,6 +60,7 @@ def test_a_precision_that_was_asked_for_is_kept_and_its_price_named() -> None:
         (Engine(precision="float32"), NEW, EFFICIENT | {"ReLU"}, "openvino"),
         (Engine(precision="float32", prefix="openvino"), NEW, EFFICIENT, "openvino"),
         (Engine(), NEW, EFFICIENT, "openvino"),
+        (Engine(precision="float32"), NEW, GATED, "openvino"),
         (Engine(xla=True), NEW, MOBILE, "tensorflow"),
         (Engine(prefix="tensorflow"), NEW, RESNET, "tensorflow"),
         (Engine(prefix="openvino"), OLD, VGG, "openvino"),
@@ -106,3 +108,21 @@ def test_kinds_are_those_of_nested_networks_too() -> None:
     outer = _keras.keras().Sequential([layers.Input((4,)), inner, layers.ReLU()])
     assert rules.kinds(outer) >= {"Dense", "ReLU"}
     assert "Sequential" not in rules.kinds(outer)
+
+
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [
+        ("keras:EfficientNetB0", "tensorflow"),
+        ("keras:EfficientNetV2B0", "tensorflow"),
+        ("torch:efficientnet_b0", "tensorflow"),
+        ("keras:MobileNetV3Small", "openvino"),
+        ("torch:mobilenet_v3_small", "openvino"),
+        ("keras:MobileNetV2", "openvino"),
+    ],
+)
+def test_the_kinds_of_real_networks_tell_which_openvino_runs_fast(name: str, backend: str) -> None:
+    body = backbones.load(name, weights=None, input_shape=(32, 32, 3))
+    seen = {rules.kinds(body.network), frozenset(layer.kind for layer in body.table)}
+    for layers in seen:
+        assert rules.prefix_backend(Engine(), NEW, layers, "float32").value == backend
