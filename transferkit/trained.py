@@ -431,10 +431,10 @@ class TrainedModel:
 
         ``"probe"`` trains the same ridge probe on the features of this model's backbone and on
         those of random ones; ``"full"`` trains networks from random weights by this model's plan,
-        or all of them for as many epochs if that comes out better, and compares their errors with
-        this model's. Both are measured on the validation pictures: of those that the model learned
-        it knows too much. See `tk.check_transfer`, which asks before anything is trained;
-        `with_transfer` keeps the answer in the saved file.
+        or all of them for as many epochs, whichever is better on the other half of the pictures,
+        and compares their errors with this model's. Both are measured on the validation pictures:
+        of those that the model learned it knows too much. See `tk.check_transfer`, which asks
+        before anything is trained; `with_transfer` keeps the answer in the saved file.
 
         Args:
             data: Pictures with the same classes, the training pictures among them.

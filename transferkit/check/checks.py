@@ -49,8 +49,9 @@ def check_transfer(
     for each network and no training.
 
     The other tiers train: `inits` times from the source by the plan, and as often from random
-    weights, by the same plan or, if that comes out better, with everything thawed for as many
-    epochs at Adam 1e-3. All are measured on the validation pictures.
+    weights, by the same plan or with everything thawed for as many epochs at Adam 1e-3: each half
+    of the pictures has the way that is better on the other half. All are measured on the validation
+    pictures.
 
     Args:
         model: A name, a backbone, or a model, whose own weights count. For training a

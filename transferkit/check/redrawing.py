@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.transferability.probe import share_right
+
 __all__ = ["lost_by", "missed"]
 
 Array = np.ndarray[Any, Any]
-ROUNDING = 1e-9
 ROWS, COLUMNS = 1024, 1024
 """Pictures, and outputs of heads, that are computed together."""
 
@@ -82,11 +83,8 @@ def _directions(known: Array, *, floor: float) -> tuple[Array, Array]:
 def missed(outputs: Array, wanted: Array, *, classes: bool) -> Array:
     """What each image loses by its outputs (..., outputs): (...).
 
-    Of classes 0 where its own has the highest output, a part where others share it, else 1; of
-    numbers the squared error.
+    Of classes what `share_right` leaves of 1; of numbers the squared error.
     """
     if not classes:
         return np.asarray(np.square(outputs - wanted).sum(axis=-1))
-    leading = outputs >= outputs.max(axis=-1, keepdims=True) - ROUNDING
-    own = leading & (wanted > 0)
-    return np.asarray(1.0 - own.sum(axis=-1) / leading.sum(axis=-1))
+    return np.asarray(1.0 - share_right(outputs, wanted))

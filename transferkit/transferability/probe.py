@@ -11,7 +11,7 @@ import numpy as np
 from transferkit.errors import DataError, explain
 from transferkit.transferability.statistics import Features, Statistics, taken
 
-__all__ = ["RidgeProbe", "ridge_probe"]
+__all__ = ["RidgeProbe", "ridge_probe", "share_right"]
 
 Array = np.ndarray[Any, Any]
 PENALTIES = np.logspace(-8, 4, 13)
@@ -145,7 +145,7 @@ def _left_out(seen: Statistics, columns: Array, shrinking: Array) -> tuple[Array
         if classes:
             wanted = columns[place]
             outputs = wanted - off + (wanted - mean) / (seen.count - 1)
-            lost = _won(outputs, seen.ids[place])
+            lost = share_right(outputs, wanted)
         right[number, place] = lost
     return errors, right
 
@@ -178,10 +178,16 @@ def _fitted(block: Array, shrinking: Array, inner: Array) -> Iterator[Array]:
         yield from np.moveaxis((block @ wide).reshape(len(block), len(some), outputs), 1, 0)
 
 
-def _won(outputs: Array, ids: Array) -> Array:
-    """1 where an image's own class has the highest output, and its part where others share it."""
-    leading = outputs >= outputs.max(axis=1, keepdims=True) - ROUNDING
-    return np.asarray(leading[np.arange(len(ids)), ids] / leading.sum(axis=1))
+def share_right(outputs: Array, wanted: Array) -> Array:
+    """1 where an image's own class has the highest output, its part where others share it, else 0.
+
+    Args:
+        outputs: Of each class (..., classes).
+        wanted: 1 for an image's class and 0 for others, in the same shape or one that it takes.
+    """
+    leading = outputs >= outputs.max(axis=-1, keepdims=True) - ROUNDING
+    own = leading & (wanted > 0)
+    return np.asarray(own.sum(axis=-1) / leading.sum(axis=-1))
 
 
 def _explained(errors: Array, columns: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,30 +14,28 @@ from accuracy.material import Drawn, Source
 from accuracy.trials import Trial
 from transferkit.data import Data, Split
 
-__all__ = [
-    "AS_TRAINED",
-    "AT_ONE_HALF",
-    "CALIBRATED",
-    "LABELS",
-    "THRESHOLDS",
-    "in_labels",
-    "unlikelihood",
-]
+__all__ = ["CALIBRATED", "LABELS", "THRESHOLDS", "in_labels", "unlikelihood"]
 
-Trained = tk.TrainedModel
 Way = Callable[[Drawn, int], Trial]
-AS_TRAINED, AT_ONE_HALF = "as it was trained", "at a threshold of 0.5"
 LABELS: Mapping[str, str] = {"a loop": "689", "even": "68", "a seven": "7"}
 """What a digit of 5 to 9 is besides: several labels for each, one of them rare."""
 
 
-def _trained(drawn: Drawn, seed: int, **head: Any) -> Trained:
-    recipe = recipes.Recipe(recipes.tuned(), **head)
-    return recipe.model(drawn.source.model).fit(drawn.data, recipe.plan, seed=seed, verbose=0)
+def confident(
+    drawn: Drawn, seed: int, *, calibrated: bool = False, label_smoothing: float = 0.0
+) -> Trial:
+    """A solved head, then ten epochs of all layers: how far its confidences can be believed.
 
-
-def _confident(trained: Trained, test: Split) -> Trial:
-    found: Any = trained.evaluate(test)
+    Args:
+        drawn: The pictures.
+        seed: Of the training.
+        calibrated: Whether it has the temperature that is best on the validation pictures.
+        label_smoothing: Of the training loss.
+    """
+    recipe = recipes.Recipe(recipes.tuned(), label_smoothing=label_smoothing)
+    model = recipe.model(drawn.source.model)
+    trained = model.fit(drawn.data, recipe.plan, seed=seed, verbose=0)
+    found: Any = (trained.calibrate(_val(drawn)) if calibrated else trained).evaluate(drawn.test)
     numbers = {
         "expected calibration error": found.expected_calibration_error,
         "negative log likelihood": unlikelihood(found.outputs, found.truths),
@@ -55,66 +54,41 @@ def unlikelihood(outputs: Any, truths: Any) -> float:
     return float(-np.log(np.maximum(own, 1e-7)).mean())
 
 
-def _calibrated(trained: Trained, drawn: Drawn) -> Trained:
+def _val(drawn: Drawn) -> Split:
     assert drawn.data.val is not None
-    return trained.calibrate(drawn.data.val)
+    return drawn.data.val
 
 
-def as_trained(drawn: Drawn, seed: int) -> Trial:
-    """A solved head, then ten epochs of all layers."""
-    return _confident(_trained(drawn, seed), drawn.test)
-
-
-def calibrated(drawn: Drawn, seed: int) -> Trial:
-    """The same, with the temperature that is best on the validation pictures."""
-    return _confident(_calibrated(_trained(drawn, seed), drawn), drawn.test)
-
-
-def smoothed(drawn: Drawn, seed: int) -> Trial:
-    """The same, trained with label smoothing."""
-    return _confident(_trained(drawn, seed, label_smoothing=0.1), drawn.test)
-
-
-def smoothed_and_calibrated(drawn: Drawn, seed: int) -> Trial:
-    """Both."""
-    trained = _trained(drawn, seed, label_smoothing=0.1)
-    return _confident(_calibrated(trained, drawn), drawn.test)
-
-
+SMOOTHED = functools.partial(confident, label_smoothing=0.1)
 CALIBRATED: Mapping[str, Way] = {
-    AS_TRAINED: as_trained,
-    "with calibrate()": calibrated,
-    "with label smoothing 0.1": smoothed,
-    "with label smoothing 0.1 and calibrate()": smoothed_and_calibrated,
+    "as it was trained": confident,
+    "with calibrate()": functools.partial(confident, calibrated=True),
+    "with label smoothing 0.1": SMOOTHED,
+    "with label smoothing 0.1 and calibrate()": functools.partial(SMOOTHED, calibrated=True),
 }
 """How honest the confidences are."""
 
 
-def at_one_half(drawn: Drawn, seed: int) -> Trial:
-    """Labels are given where their probability reaches 0.5."""
-    return _labelled(_of_labels(drawn, seed), drawn.test)
+def labelled(drawn: Drawn, seed: int, *, chosen: bool = False) -> Trial:
+    """Several labels for each picture: which were right, and the mean of the labels' F1.
 
-
-def at_thresholds(drawn: Drawn, seed: int) -> Trial:
-    """Where it reaches what was best on the validation pictures."""
-    assert drawn.data.val is not None
-    return _labelled(_of_labels(drawn, seed).choose_thresholds(drawn.data.val), drawn.test)
-
-
-def _of_labels(drawn: Drawn, seed: int) -> Trained:
-    return drawn.source.model.fit(drawn.data, recipes.tuned(), seed=seed, verbose=0)
-
-
-def _labelled(trained: Trained, test: Split) -> Trial:
-    found: Any = trained.evaluate(test)
+    Args:
+        drawn: The pictures.
+        seed: Of the training.
+        chosen: Whether each label has the threshold that is best on the validation pictures.
+    """
+    model = drawn.source.model
+    trained = model.fit(drawn.data, recipes.tuned(), seed=seed, verbose=0)
+    trained = trained.choose_thresholds(_val(drawn)) if chosen else trained
+    found: Any = trained.evaluate(drawn.test)
     return Trial.of(found.predicted.ravel() == found.truths.ravel(), numbers={"F1": found.macro.f1})
 
 
 THRESHOLDS: Mapping[str, Way] = {
-    AT_ONE_HALF: at_one_half,
-    "with choose_thresholds()": at_thresholds,
+    "at a threshold of 0.5": labelled,
+    "with choose_thresholds()": functools.partial(labelled, chosen=True),
 }
-"""What a threshold for each label gains, in the mean of the labels' F1."""
+"""What a threshold for each label gains."""
 
 
 def in_labels(data: Data, test: Split, source: Source, *, few: int, seed: int) -> Drawn:

@@ -59,11 +59,11 @@ layers at 1e-4 by Adam on clean pictures; every other row changes one thing.
 """,
     "afterwards": """## What is chosen after training
 
-The networks are those of the recipes' base; the temperature and the thresholds are chosen on the
+Training is that of the recipes' base; the temperature and the thresholds are chosen on the
 validation pictures and measured on the test pictures. The *labels* are made of the digits (a loop:
-6, 8 and 9; even: 6 and 8; a seven), about 20 of each digit to train on and 20 to choose on; F1 is
-the mean of the labels'. Numbers are means over the seeds, a difference from the first row stands
-with its 95 % interval by Student's t over the seeds.
+6, 8 and 9; even: 6 and 8; a seven), about 20 of each digit to train on and 20 to choose on, by the
+small network that learned 0 to 4; F1 is the mean of the labels'. Numbers are means over the seeds,
+a difference from the first row stands with its 95 % interval by Student's t over the seeds.
 """,
     "rank": """## Whether `tk.rank` foretells training
 
